@@ -1,0 +1,110 @@
+"""`python -m frameworks.worker <trial folder>`: run one trial inside a framework's environment."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+
+from frameworks.worker import protocol
+from frameworks.worker.adapter import Adapter, Unsupported
+from frameworks.worker.events import EventLog, StepLog
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def main(argv: list) -> int:
+    """Run the trial whose folder is the only argument; returns the exit status."""
+    if len(argv) != 2:
+        sys.stderr.write("usage: python -m frameworks.worker TRIAL_FOLDER\n")
+        return EXIT_USAGE
+    os.chdir(argv[1])
+    events = EventLog(protocol.EVENTS_FILE, protocol.SAMPLER_SOCKET)
+    events.phase("import")
+    try:
+        return run_trial(events)
+    except Unsupported as refusal:
+        events.write("unsupported", what=refusal.what, why=refusal.why)
+    except MemoryError as error:
+        events.write("error", type="MemoryError", message=str(error), traceback=traceback.format_exc())
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever a framework raises ends in the record
+        traceback.print_exc()
+        trace = traceback.format_exc()[-8000:]
+        events.write("error", type=type(error).__name__, message=str(error)[:2000], traceback=trace)
+        return EXIT_FAILED
+    finally:
+        events.phase(protocol.END)
+    return 0
+
+
+def run_trial(events: EventLog) -> int:
+    """Everything between the first and the last phase mark."""
+    import numpy as np
+
+    from frameworks.worker import inspection
+    from frameworks.worker.loop import Diverged, TrainingLoop
+
+    with open(protocol.TRIAL_FILE) as file:
+        trial = json.load(file)
+    specification = trial["specification"]
+    adapter = make_adapter(specification["framework"]["name"], specification["profile"])
+    adapter.start()
+    description = dict(inspection.describe_process(), **adapter.describe())
+    events.write("describe", framework=specification["framework"]["name"], **description)
+    mismatches = inspection.profile_mismatches(specification, description)
+    for mismatch in mismatches:
+        events.write("profile_not_in_force", **mismatch)
+    if mismatches:
+        return 0
+
+    events.phase("prepare")
+    labels = stage_data(adapter, trial["data_folder"], np)
+    events.phase("build")
+    with np.load(protocol.WEIGHTS_FILE) as archive:
+        weights = {name: archive[name] for name in archive.files}
+    workload, setting = specification["workload"], specification["setting"]
+    network = dict(workload["network"], shapes=trial["shapes"])
+    adapter.build(network, workload["loss"], setting, weights)
+    rates = np.load(protocol.LEARNING_RATES_FILE)
+    steps = StepLog(protocol.STEPS_FILE)
+    seed, train_count = specification["seed"], len(labels["train"])
+    loop = TrainingLoop(adapter, setting, seed, rates, labels["test"], train_count, events, steps)
+    try:
+        loop.run()
+    except Diverged as divergence:
+        steps.flush(time.monotonic_ns())
+        events.write("diverged", step=divergence.step, loss=repr(divergence.loss))
+        return 0
+    steps.flush(events.phase("teardown", loop.steps_done))
+    events.write("done", steps=loop.steps_done)
+    return 0
+
+
+def make_adapter(framework: str, profile: dict) -> Adapter:
+    """The adapter of a framework: class `Adapter` in `frameworks/<name>/adapter.py`."""
+    module = importlib.import_module("frameworks.%s.adapter" % framework)
+    return module.Adapter(profile, os.getcwd())
+
+
+def stage_data(adapter: Adapter, folder: str, np) -> dict:
+    """Load both splits and hand them to the adapter; returns the labels by split."""
+    labels = {}
+    for split in ("train", "test"):
+        images = np.load(os.path.join(folder, "%s_images.npy" % split))
+        labels[split] = np.load(os.path.join(folder, "%s_labels.npy" % split))
+        adapter.stage(split, images, labels[split])
+    return labels
+
+
+if __name__ == "__main__":
+    exit_status = main(sys.argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All that is to be kept is written. Taking a framework apart object by object would only be waited for, and some
+    # crash at it after a training that went well.
+    os._exit(exit_status)

@@ -1,0 +1,177 @@
+"""Cells: records that differ in the seed alone, or in what cannot change a result, belong together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.host import describe_host, host_identity
+
+if TYPE_CHECKING:
+    from harness.records import Record
+
+NOT_PART_OF_A_CELL = ("seed", "time_limit_s")
+"""Keys of a specification that may differ inside one cell: a time limit decides whether a trial ends."""
+
+NOT_PART_OF_ITS_PROFILE = ("price_per_hour",)
+"""Keys of a specification's profile that may differ inside one cell: what a machine costs changes no measurement."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What must be equal before two numbers may stand side by side: the data and the machine.
+
+    Attributes:
+        dataset: name of the dataset.
+        content_sha256: hash of the dataset's content; empty where it was not recorded.
+        host: identity of the machine (`host_identity`).
+        machine: the machine in words.
+    """
+
+    dataset: str
+    content_sha256: str
+    host: str
+    machine: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What decides equality: two machines with the same words may still be two machines."""
+        return (self.dataset, self.content_sha256, self.host)
+
+
+@dataclass(frozen=True)
+class CellKey:
+    """What the records of one cell share.
+
+    Attributes:
+        framework, version, workload, setting, profile: names for people.
+        varied: hyper-parameters that the study varies, with this cell's values as text.
+        conditions: data and machine.
+        specification: canonical JSON of the specification without the seed and what cannot change a result: two
+            settings of the same name but different content are two cells.
+        environment: kind of environment, `venv` or `container`.
+    """
+
+    framework: str
+    version: str
+    workload: str
+    setting: str
+    profile: str
+    varied: tuple[tuple[str, str], ...]
+    conditions: tuple[str, str, str]
+    specification: str
+    environment: str
+
+    @property
+    def label(self) -> tuple[str, ...]:
+        """What a table shows of the cell; unequal cells with equal labels need a note."""
+        names = (self.framework, self.version, self.workload, self.setting, self.profile)
+        return (*names, *(f"{key}={value}" for key, value in self.varied))
+
+    @property
+    def pairing(self) -> tuple[Any, ...]:
+        """What two cells of different frameworks must share to be compared seed by seed."""
+        shared = {key: value for key, value in json.loads(self.specification).items() if key != "framework"}
+        return (json.dumps(shared, sort_keys=True), self.conditions)
+
+
+def conditions_of(record: Record) -> Conditions:
+    """The data and the machine of a record."""
+    dataset = _mapping(_mapping(record.specification.get("workload")).get("dataset"))
+    host = _mapping(record.manifest.get("host"))
+    return Conditions(
+        dataset=str(dataset.get("name", "")),
+        content_sha256=str(dataset.get("content_sha256", "")),
+        host=host_identity(host),
+        machine=describe_host(host),
+    )
+
+
+def cell_key(record: Record) -> CellKey:
+    """The cell that a record belongs to."""
+    specification = record.specification
+    framework = _mapping(specification.get("framework"))
+    described = _mapping(record.manifest.get("framework"))
+    return CellKey(
+        framework=str(framework.get("name", "unknown")),
+        version=str(described.get("version") or framework.get("version") or "unknown"),
+        workload=_name(specification, "workload"),
+        setting=_name(specification, "setting"),
+        profile=_name(specification, "profile"),
+        varied=tuple(sorted((str(key), plain_value(value)) for key, value in dict(record.varied).items())),
+        conditions=conditions_of(record).key,
+        specification=json.dumps(_shared(specification), sort_keys=True),
+        environment=str(framework.get("environment", "")),
+    )
+
+
+def group_into_cells(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
+    """Records by cell, cells in the order of their labels, in each the latest record of every seed in their order.
+
+    A seed can have several records in one cell: trials whose specifications differ in a time limit are two trials.
+    """
+    cells: dict[CellKey, list[Record]] = {}
+    for record in records:
+        cells.setdefault(cell_key(record), []).append(record)
+    ordered = sorted(cells, key=lambda key: (key.workload, key.setting, key.profile, _natural(key), key.conditions))
+    return {key: _latest_of_each_seed(cells[key]) for key in ordered}
+
+
+def _latest_of_each_seed(records: Iterable[Record]) -> list[Record]:
+    latest: dict[int, Record] = {}
+    for record in sorted(records, key=lambda record: record.started_at):
+        latest[seed_of(record)] = record
+    return [latest[seed] for seed in sorted(latest)]
+
+
+def seed_of(record: Record) -> int:
+    """The seed of a record's trial."""
+    return int(record.specification.get("seed", 0))
+
+
+def differing_keys(specifications: Sequence[str]) -> list[str]:
+    """Dotted paths at which canonical JSON specifications differ, sorted."""
+    flat = [dict(_flatten(json.loads(text))) for text in specifications]
+    paths = sorted({path for one in flat for path in one})
+    return [path for path in paths if len({json.dumps(one.get(path)) for one in flat}) > 1]
+
+
+def plain_value(value: Any) -> str:
+    """A varied value as short text: numbers as they are written, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _shared(specification: Mapping[str, Any]) -> dict[str, Any]:
+    shared = {key: value for key, value in specification.items() if key not in NOT_PART_OF_A_CELL}
+    profile = _mapping(shared.get("profile"))
+    return {**shared, "profile": {key: profile[key] for key in profile if key not in NOT_PART_OF_ITS_PROFILE}}
+
+
+def _natural(key: CellKey) -> tuple[Any, ...]:
+    """Order by varied values as numbers where they are numbers, then by framework."""
+    return (tuple((name, *_number_first(text)) for name, text in key.varied), key.framework, key.version)
+
+
+def _number_first(text: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(text), text)
+    except ValueError:
+        return (1, 0.0, text)
+
+
+def _flatten(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _flatten(child, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def _name(specification: Mapping[str, Any], part: str) -> str:
+    return str(_mapping(specification.get(part)).get("name", "unknown"))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,310 @@
+"""The comparison of a study's frameworks: immutable values, from records to what a table or a page shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
+from harness.analysis.columns import DEFAULT_KEYS, Column, select_columns
+from harness.analysis.notes import notes
+from harness.analysis.stability import Stability, judge_stability
+from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, summarise
+from harness.errors import DlgaugeError
+
+if TYPE_CHECKING:
+    from harness.records import Record
+
+COMPLETED = "completed"
+UNKNOWN = "unknown"
+RATIO_KEYS = ("training_time_s", "samples_per_s", "cpu_seconds", "peak_resident_bytes")
+"""Quantities for which frameworks are compared pair by pair."""
+
+
+@dataclass(frozen=True)
+class TrialReference:
+    """A trial behind a number.
+
+    Attributes:
+        id: the trial's id.
+        seed: its seed.
+        path: folder of its record.
+    """
+
+    id: str
+    seed: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """One quantity of one cell.
+
+    Attributes:
+        statistics: over the seeds that have it; None where none has.
+        missing: reason -> number of trials without the value.
+        by_seed: the single values, unrounded.
+    """
+
+    statistics: Statistics | None
+    missing: Mapping[str, int]
+    by_seed: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of the comparison: one framework under one workload, setting, profile and set of varied values.
+
+    Attributes:
+        key: what its trials share.
+        conditions: letter of its conditions in `Comparison.conditions`.
+        trials: the completed trials behind its numbers, by seed.
+        values: summary key -> value.
+        memory_sources: which kernel peak `peak_memory_bytes` is, by number of trials.
+        compile_caches: `cold` (everything was compiled anew) and `warm`, by number of trials; empty for a framework
+            that keeps no compile cache.
+        codes: SHA-256 of the adapter and worker code that ran, by number of trials; `unknown` where not recorded.
+        stability: how noisy its training time is.
+    """
+
+    key: CellKey
+    conditions: str
+    trials: tuple[TrialReference, ...]
+    values: Mapping[str, Value]
+    memory_sources: Mapping[str, int]
+    compile_caches: Mapping[str, int]
+    codes: Mapping[str, int]
+    stability: Stability
+
+    @property
+    def n(self) -> int:
+        """Number of completed trials."""
+        return len(self.trials)
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A trial whose numbers are not in the comparison."""
+
+    trial: TrialReference
+    label: str
+    framework: str
+    termination: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A framework against the reference of its conditions, seed by seed."""
+
+    key: str
+    cell: CellKey
+    reference: CellKey
+    paired: PairedRatio
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a comparison of one study says.
+
+    Attributes:
+        study: the study's name.
+        columns: the quantities shown.
+        cells: rows, in the order of workload, setting, profile, varied values, framework.
+        conditions: letter -> data and machine; more than one letter means rows that are not comparable.
+        ratios: frameworks against the fastest one, by paired seeds.
+        excluded: trials that did not complete.
+        superseded: completed trials left out because a later one of the same cell has their seed.
+        not_measured: key -> reason -> number of completed trials.
+        notes: what a reader must know before he compares rows, as sentences.
+        first, last: start of the earliest and the latest trial, ISO 8601 UTC.
+        trial_count: all trials, completed or not.
+    """
+
+    study: str
+    columns: tuple[Column, ...]
+    cells: tuple[Cell, ...]
+    conditions: Mapping[str, Conditions]
+    ratios: tuple[Ratio, ...]
+    excluded: tuple[Excluded, ...]
+    superseded: tuple[TrialReference, ...]
+    not_measured: Mapping[str, Mapping[str, int]]
+    notes: tuple[str, ...]
+    first: str
+    last: str
+    trial_count: int
+
+    @property
+    def completed_count(self) -> int:
+        """All completed trials, counted in a number or not."""
+        return sum(cell.n for cell in self.cells) + len(self.superseded)
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Names of the hyper-parameters that the study varies."""
+        return tuple(sorted({name for cell in self.cells for name, _ in cell.key.varied}))
+
+
+def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) -> Comparison:
+    """Compare the records of one study.
+
+    Only `completed` records enter the numbers, one a seed. Records are pooled over seeds and nothing else: another
+    content of the dataset, another machine or any other difference of the specification that can change a result makes
+    another row.
+
+    Args:
+        records: of one study, one a trial (the latest repetition).
+        columns: summary keys to show.
+
+    Raises:
+        DlgaugeError: records of more than one study, or an unknown column.
+    """
+    every = list(records)
+    studies = sorted({str(record.manifest.get("study", "")) for record in every})
+    if len(studies) > 1:
+        raise DlgaugeError(f"one comparison is of one study, got records of {', '.join(studies)}")
+    completed = [record for record in every if record.termination == COMPLETED]
+    grouped = group_into_cells(completed)
+    counted = [record for members in grouped.values() for record in members]
+    counted_paths = {record.path for record in counted}
+    superseded = tuple(reference_to(record) for record in completed if record.path not in counted_paths)
+    conditions = _letters(completed)
+    listed = dict(conditions.values())
+    keys = dict.fromkeys(key for record in every for key in record.summary)
+    cells = tuple(_cell(key, members, conditions, tuple(keys)) for key, members in grouped.items())
+    starts = sorted(str(record.manifest.get("started_at", "")) for record in every)
+    return Comparison(
+        study=studies[0] if studies else "",
+        columns=select_columns(columns, tuple(keys)),
+        cells=cells,
+        conditions=listed,
+        ratios=tuple(_ratios(cells)),
+        excluded=tuple(_excluded(record) for record in every if record.termination != COMPLETED),
+        superseded=superseded,
+        not_measured=_not_measured(counted),
+        notes=tuple(notes(cells, listed, superseded)),
+        first=starts[0] if starts else "",
+        last=starts[-1] if starts else "",
+        trial_count=len(every),
+    )
+
+
+Letters = dict[tuple[str, str, str], tuple[str, Conditions]]
+
+
+def _letters(records: Sequence[Record]) -> Letters:
+    """A letter for each set of conditions, in order of appearance: A, B, … Z, A1, …"""
+    found: Letters = {}
+    for record in records:
+        conditions = conditions_of(record)
+        if conditions.key not in found:
+            number, letter = divmod(len(found), 26)
+            found[conditions.key] = (chr(ord("A") + letter) + (str(number) if number else ""), conditions)
+    return found
+
+
+def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Sequence[str]) -> Cell:
+    values = {name: _value(name, records) for name in dict.fromkeys((*keys, *DEFAULT_KEYS))}
+    return Cell(
+        key=key,
+        conditions=conditions[key.conditions][0],
+        trials=tuple(reference_to(record) for record in records),
+        values=values,
+        memory_sources=Counter(memory_source(record) for record in records),
+        compile_caches=Counter(cache for record in records if (cache := compile_cache(record))),
+        codes=Counter(code_hash(record) for record in records),
+        stability=judge_stability(records, values["training_time_s"].statistics),
+    )
+
+
+def _value(key: str, records: Sequence[Record]) -> Value:
+    by_seed: dict[int, float] = {}
+    missing: dict[str, int] = {}
+    single: list[float] = []
+    for record in records:
+        number = record.summary.get(key)
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            single.append(float(number))
+            by_seed[seed_of(record)] = float(number)
+        else:
+            reason = str(_not_measured_of(record).get(key) or "no reason recorded")
+            missing[reason] = missing.get(reason, 0) + 1
+    return Value(summarise(single) if single else None, missing, by_seed)
+
+
+def reference_to(record: Record) -> TrialReference:
+    """The trace from a number back to its record."""
+    return TrialReference(id=str(record.id), seed=seed_of(record), path=str(record.path))
+
+
+def memory_source(record: Record) -> str:
+    """Which kernel-kept peak the record's `peak_memory_bytes` is: `cgroup`, `largest_process_vmhwm`, or `unknown`."""
+    sources = record.manifest.get("sources")
+    return str(sources.get("peak_memory_bytes") or UNKNOWN) if isinstance(sources, Mapping) else UNKNOWN
+
+
+def compile_cache(record: Record) -> str | None:
+    """`cold` where the trial found an empty compile cache, `warm` where it found modules, None without a cache."""
+    described = record.manifest.get("framework")
+    cache = described.get("compile_cache") if isinstance(described, Mapping) else None
+    modules = cache.get("modules") if isinstance(cache, Mapping) else None
+    if not isinstance(modules, int):
+        return None
+    return "warm" if modules else "cold"
+
+
+def code_hash(record: Record) -> str:
+    """SHA-256 of the adapter and worker code that ran, or `unknown`."""
+    environment = record.manifest.get("environment")
+    return str(environment.get("code_sha256") or UNKNOWN) if isinstance(environment, Mapping) else UNKNOWN
+
+
+def _excluded(record: Record) -> Excluded:
+    termination = record.manifest.get("termination")
+    reason = termination.get("reason") if isinstance(termination, Mapping) else None
+    framework = record.specification.get("framework")
+    return Excluded(
+        trial=reference_to(record),
+        label=record.label,
+        framework=str(framework.get("name", "")) if isinstance(framework, Mapping) else "",
+        termination=record.termination,
+        reason=str(reason or "no reason recorded"),
+    )
+
+
+def _ratios(cells: Sequence[Cell]) -> Iterable[Ratio]:
+    by_pairing: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        if cell.values["training_time_s"].statistics:
+            by_pairing.setdefault(cell.key.pairing, []).append(cell)
+    for members in by_pairing.values():
+        reference = min(members, key=_mean_training_time)
+        for cell in members:
+            if cell is reference:
+                continue
+            for key in RATIO_KEYS:
+                ours, theirs = cell.values.get(key), reference.values.get(key)
+                paired = paired_ratio(ours.by_seed, theirs.by_seed) if ours and theirs else None
+                if paired:
+                    yield Ratio(key, cell.key, reference.key, paired)
+
+
+def _mean_training_time(cell: Cell) -> float:
+    statistics = cell.values["training_time_s"].statistics
+    return statistics.mean if statistics else float("inf")
+
+
+def _not_measured(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for record in records:
+        for key, reason in _not_measured_of(record).items():
+            reasons = found.setdefault(str(key), {})
+            reasons[str(reason)] = reasons.get(str(reason), 0) + 1
+    return dict(sorted(found.items()))
+
+
+def _not_measured_of(record: Record) -> Mapping[str, Any]:
+    value = record.manifest.get("not_measured")
+    return value if isinstance(value, Mapping) else {}

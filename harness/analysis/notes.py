@@ -1,0 +1,97 @@
+"""What a reader must know before he compares rows, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.cells import differing_keys
+
+if TYPE_CHECKING:
+    from harness.analysis.cells import Conditions
+    from harness.analysis.comparison import Cell, TrialReference
+
+
+def notes(
+    cells: Sequence[Cell], conditions: Mapping[str, Conditions], superseded: Sequence[TrialReference]
+) -> Iterable[str]:
+    """All notes, the gravest first."""
+    yield from _different_conditions(conditions)
+    yield from _equal_labels(cells)
+    yield from _mixed_code(cells)
+    yield from _mixed_caches(cells)
+    yield from _mixed_memory(cells)
+    yield from _superseded(superseded)
+
+
+def _different_conditions(conditions: Mapping[str, Conditions]) -> Iterable[str]:
+    if len(conditions) < 2:
+        return
+    causes = []
+    if len({one.key[:2] for one in conditions.values()}) > 1:
+        causes.append("the content of the dataset differs")
+    if len({one.host for one in conditions.values()}) > 1:
+        causes.append("the machine differs")
+    yield f"Rows of different conditions ({', '.join(conditions)}) are not comparable: {' and '.join(causes)}."
+
+
+def _equal_labels(cells: Sequence[Cell]) -> Iterable[str]:
+    same_label: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        same_label.setdefault((cell.key.label, cell.conditions), []).append(cell)
+    for members in same_label.values():
+        if len(members) > 1:
+            paths = differing_keys([cell.key.specification for cell in members])
+            shown = ", ".join(paths[:6]) + (f" and {len(paths) - 6} more" if len(paths) > 6 else "")
+            key = members[0].key
+            yield (
+                f"{key.framework} {key.version} stands in {len(members)} rows because the specifications differ in "
+                f"{shown}; they are not pooled."
+            )
+
+
+def _mixed_code(cells: Sequence[Cell]) -> Iterable[str]:
+    for cell in cells:
+        known = [code for code in cell.codes if code != "unknown"]
+        untold = cell.codes.get("unknown", 0)
+        if len(cell.codes) > 1:
+            plural = "s" if len(known) > 1 else ""
+            rest = f", and {_trials(untold)} with a version that the record does not tell" if untold else ""
+            yield (
+                f"framework {_name(cell)}: measured with {len(known)} version{plural} of the adapter or worker "
+                f"code{rest}."
+            )
+
+
+def _mixed_caches(cells: Sequence[Cell]) -> Iterable[str]:
+    for cell in cells:
+        cold = cell.compile_caches.get("cold", 0)
+        both = cold + cell.compile_caches.get("warm", 0)
+        if 0 < cold < both:
+            yield (
+                f"{_name(cell)}: build time mixes cold and warm compile caches ({cold} of {_trials(both)} compiled "
+                "anew); CPU time and peak memory of the whole trial include the compiler's."
+            )
+
+
+def _mixed_memory(cells: Sequence[Cell]) -> Iterable[str]:
+    sources = sorted({source for cell in cells for source in cell.memory_sources})
+    if len(sources) > 1:
+        yield (
+            f"Peak memory has more than one source ({', '.join(sources)}): compare peak_resident_bytes instead "
+            "(`--columns peak_resident_bytes`), which means the same everywhere."
+        )
+
+
+def _superseded(superseded: Sequence[TrialReference]) -> Iterable[str]:
+    if superseded:
+        listed = ", ".join(f"{one.id} (seed {one.seed})" for one in superseded)
+        yield f"Left out, because a later trial differs in nothing that could change the result: {listed}."
+
+
+def _name(cell: Cell) -> str:
+    return ", ".join((cell.key.framework, *(f"{name} {value}" for name, value in cell.key.varied)))
+
+
+def _trials(count: int) -> str:
+    return f"{count} trial{'s' if count != 1 else ''}"

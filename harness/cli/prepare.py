@@ -1,0 +1,56 @@
+"""`dlgauge prepare`: make venvs and build images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.execution.preparing import Preparation
+    from harness.study import FrameworkDescription
+
+
+def prepare(
+    names: list[str] = typer.Argument(None, metavar="[FRAMEWORK]...", help="Which ones; default: all."),
+) -> None:
+    """Make the environments of frameworks ready: venvs from pinned requirements, images from Dockerfiles."""
+    from harness.execution import Readiness
+    from harness.execution.preparing import prepare_all
+    from harness.study import load_frameworks
+
+    frameworks = choose(load_frameworks(), names or [])
+    failed = False
+    for result in prepare_all(frameworks, lambda line: print(line, flush=True)):
+        print(_line(result), flush=True)
+        # A machine without a container engine is no failure, unless such a framework was asked for by name.
+        left_out = result.before is Readiness.UNUSABLE and not names
+        failed = failed or (result.error is not None and not left_out)
+    if failed:
+        raise typer.Exit(1)
+
+
+def choose(known: dict[str, FrameworkDescription], names: list[str]) -> list[FrameworkDescription]:
+    """The frameworks of these names, all for none.
+
+    Raises:
+        DlgaugeError: an unknown name.
+    """
+    import difflib
+
+    from harness.errors import DlgaugeError
+
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            guess = f"did you mean {near[0]!r}? " if near else ""
+            raise DlgaugeError(f"unknown framework {name!r}", hint=f"{guess}known: {', '.join(sorted(known))}")
+    return [known[name] for name in names] if names else list(known.values())
+
+
+def _line(result: Preparation) -> str:
+    name = f"{result.framework.name} {result.framework.version}"
+    if result.error is None:
+        return f"{name}: ready" + (f" ({result.duration_s:.0f} s)" if result.before != "ready" else "")
+    state = "left out" if result.before == "unusable" else "failed"
+    return f"{name}: {state}: {result.error}"

@@ -1,0 +1,183 @@
+"""What a user sees while a study runs: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from harness.execution import EnvironmentState, TrialOutcome
+    from harness.execution.tailing import Step
+    from harness.study import FrameworkDescription, Trial
+
+REFRESH_PER_S = 2
+"""Low on purpose: drawing takes CPU time from the trial on a small machine."""
+
+
+@contextmanager
+def make_observer() -> Iterator[PlainObserver]:
+    """The observer that fits the standard output."""
+    if not sys.stdout.isatty():
+        yield PlainObserver()
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, refresh_per_second=REFRESH_PER_S, transient=True) as progress:
+        yield RichObserver(progress)
+
+
+class TrialView:
+    """One running trial as text: phase, loss, accuracy, throughput."""
+
+    def __init__(self, trial: Trial) -> None:
+        setting = trial.specification["setting"]
+        self.steps: int = setting["steps"]
+        self._batch_size: int = setting["batch_size"]
+        self._phase = "launch"
+        self._accuracy: float | None = None
+        self._previous: Step | None = None
+        self._samples_per_s: float | None = None
+        self._loss: float | None = None
+
+    def on_event(self, event: dict[str, Any]) -> str | None:
+        """Take in an event; returns a line when it is worth one."""
+        if event["event"] == "phase":
+            self._phase = event["phase"]
+            self._previous = None
+        elif event["event"] == "evaluation":
+            self._accuracy = event["top1"]
+            return f"step {event['step']}/{self.steps}: {self.figures()}"
+        elif event["event"] == "warning":
+            return f"warning: {event.get('message')}"
+        return None
+
+    def on_step(self, step: Step) -> None:
+        """Take in the newest step."""
+        if self._previous and step.t_end_ns > self._previous.t_end_ns:
+            seconds = (step.t_end_ns - self._previous.t_end_ns) / 1e9
+            self._samples_per_s = (step.step - self._previous.step) * self._batch_size / seconds
+        self._previous = step
+        self._loss = step.loss
+
+    def figures(self) -> str:
+        """Phase and newest figures in one line."""
+        parts = [self._phase]
+        if self._loss is not None:
+            parts.append(f"loss {self._loss:.4f}")
+        if self._accuracy is not None:
+            parts.append(f"top-1 {100 * self._accuracy:.2f} %")
+        if self._samples_per_s is not None:
+            parts.append(f"{self._samples_per_s:,.0f} samples/s")
+        return ", ".join(parts)
+
+
+class PlainObserver:
+    """Lines: one a trial at its beginning, one an evaluation, one at its end."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._durations_s: list[float] = []
+        self._left = 0
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        print(line, flush=True)
+
+    def on_preparing(self, line: str) -> None:
+        """See `StudyObserver`."""
+        self.say(line)
+
+    def on_left_out(self, framework: FrameworkDescription, state: EnvironmentState, trials: int) -> None:
+        """See `StudyObserver`."""
+        self.say(f"{framework.title} {framework.version} is left out ({trials} trials): {state.reason}")
+        if state.hint:
+            self.say(f"  to change that: {state.hint}")
+
+    @contextmanager
+    def trial(self, number: int, total: int, trial: Trial) -> Iterator[TrialObserver]:
+        """See `StudyObserver`."""
+        self._left = total - number
+        self.say(f"[{number}/{total}] {trial.label}")
+        begin = time.monotonic()
+        yield TrialObserver(self, TrialView(trial))
+        self._durations_s.append(time.monotonic() - begin)
+
+    def on_outcome(self, outcome: TrialOutcome) -> None:
+        """See `StudyObserver`."""
+        termination = outcome.termination
+        reason = f": {termination.reason}" if termination.reason else ""
+        left = "" if termination.kind == "cancelled" else self._time_left()
+        self.say(f"  {termination.kind}{reason}{left}")
+        for line in termination.log_tail[-5:]:
+            self.say(f"    | {line}")
+
+    def _time_left(self) -> str:
+        if not self._left or not self._durations_s:
+            return ""
+        seconds = self._left * sum(self._durations_s) / len(self._durations_s)
+        return f" ({self._durations_s[-1]:.1f} s; about {seconds / 60:.1f} min left)"
+
+    def show(self, view: TrialView, step: Step | None) -> None:
+        """The newest figures of the running trial; plain lines show them only at evaluations."""
+
+
+class TrialObserver:
+    """See `Observer`: keeps the view and tells the study's observer."""
+
+    def __init__(self, parent: PlainObserver, view: TrialView) -> None:
+        self._parent = parent
+        self._view = view
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """See `Observer`."""
+        if line := self._view.on_event(event):
+            self._parent.say(f"  {line}")
+        self._parent.show(self._view, None)
+
+    def on_step(self, step: Step) -> None:
+        """See `Observer`."""
+        self._view.on_step(step)
+        self._parent.show(self._view, step)
+
+
+class RichObserver(PlainObserver):
+    """A live line with a bar for the running trial; finished trials stay above it."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def say(self, line: str) -> None:
+        """Print one line above the bar."""
+        self._progress.console.print(line, markup=False, highlight=False)
+
+    @contextmanager
+    def trial(self, number: int, total: int, trial: Trial) -> Iterator[TrialObserver]:
+        """See `StudyObserver`."""
+        view = TrialView(trial)
+        self._task = self._progress.add_task(f"[{number}/{total}] {trial.framework}", total=view.steps, figures="")
+        try:
+            with super().trial(number, total, trial) as observer:
+                yield observer
+        finally:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+    def show(self, view: TrialView, step: Step | None) -> None:
+        """Redraw the bar."""
+        if self._task is not None:
+            completed = step.step if step else None
+            self._progress.update(self._task, completed=completed, figures=view.figures())

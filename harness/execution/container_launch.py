@@ -1,0 +1,122 @@
+"""A worker in a container: start it, watch it, end it, and leave nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import EnvironmentFailed
+from harness.execution.engine import engine_errors
+from harness.execution.launching import KILL_GRACE_S, LaunchEnd, ProcessWatch, end_from_launcher_log
+from harness.owner import describe_owner, owner_is_gone
+from harness.sampling.cgroups import cgroup_of
+
+LABEL = "dlgauge.owner"
+REMOVE_WAIT_S = 10.0
+
+
+class ContainerLaunch:
+    """See `Launch`. The container's first process is the launcher."""
+
+    def __init__(self, client: Any, folder: Path, options: Mapping[str, Any]) -> None:
+        self._client = client
+        self._folder = folder
+        self.engine_error: str | None = None
+        with engine_errors("creating the container"):
+            self._container = client.containers.create(**options)
+        try:
+            with engine_errors("starting the container"):
+                self._container.start()
+                self._container.reload()
+            self.root_pid = int(self._container.attrs["State"]["Pid"])
+            self._watch = self._watch_root()
+            self.cgroup_paths: Mapping[str, str | None] | None = dict(cgroup_of(self.root_pid)[0]) or None
+        except BaseException:
+            self._remove()
+            raise
+
+    def _watch_root(self) -> ProcessWatch:
+        try:
+            return ProcessWatch(self.root_pid)
+        except OSError as error:
+            if self.root_pid == 0:
+                status = self._container.attrs["State"]["ExitCode"]
+                text = self._container.logs(tail=5).decode("utf-8", "backslashreplace").strip()
+                raise EnvironmentFailed(f"the container ended at once with status {status}: {text}") from error
+            raise EnvironmentFailed(
+                "the container's processes cannot be seen from here, so nothing can be measured: "
+                "the engine runs on another machine or in a virtual machine",
+                hint="run dlgauge on the machine of the engine",
+            ) from error
+
+    def wait(self, timeout_s: float) -> bool:
+        """See `Launch`."""
+        return self._watch.wait(timeout_s)
+
+    def kill(self) -> None:
+        """See `Launch`: the launcher kills its tree; if it does not answer, the engine kills the container."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(EnvironmentFailed), engine_errors("stopping the container"):
+                self._container.kill(signal=int(number))
+            if self._watch.wait(KILL_GRACE_S):
+                return
+
+    def finish(self) -> LaunchEnd:
+        """See `Launch`."""
+        self._watch.close()
+        status: int | None = None
+        out_of_memory = False
+        try:
+            state = self._final_state()
+            status, out_of_memory = state["ExitCode"], bool(state.get("OOMKilled"))
+        except EnvironmentFailed as error:
+            self.engine_error = error.what
+        self._remove()
+        return end_from_launcher_log(self._folder, status, out_of_memory)
+
+    def _final_state(self) -> dict[str, Any]:
+        """The container's state once the engine has noticed the end of its first process."""
+        deadline = time.monotonic() + REMOVE_WAIT_S
+        while True:
+            with engine_errors("asking how the container ended"):
+                self._container.reload()
+            state: dict[str, Any] = self._container.attrs["State"]
+            if not state["Running"] or time.monotonic() > deadline:
+                return state
+            time.sleep(0.02)
+
+    def _remove(self) -> None:
+        try:
+            with engine_errors("removing the container"):
+                self._container.remove(force=True, v=True)
+        except EnvironmentFailed as error:
+            self.engine_error = self.engine_error or error.what
+        self._client.close()
+
+
+def remove_stale_containers(client: Any) -> int:
+    """Remove containers that nobody waits for; returns how many.
+
+    Their dlgauge process is gone, or it is this one, which runs one trial at a time and is about to start the next:
+    then the engine was away when the container should have been removed.
+    """
+    removed = 0
+    with contextlib.suppress(EnvironmentFailed), engine_errors("looking for left-over containers"):
+        for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+            if _is_stale(container.labels.get(LABEL, "")):
+                container.remove(force=True, v=True)
+                removed += 1
+    return removed
+
+
+def _is_stale(label: str) -> bool:
+    try:
+        owner = json.loads(label)
+        return bool(owner == describe_owner()) or owner_is_gone(owner)
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,37 @@
+"""What the harness writes into a trial folder before the worker starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from frameworks.worker.protocol import LEARNING_RATES_FILE, PROTOCOL_VERSION, TRIAL_FILE, WEIGHTS_FILE
+from harness.schedules import learning_rates
+from harness.study import Trial
+from harness.workloads import initial_weights, shapes
+
+
+def write_trial_files(folder: Path, trial: Trial, data_folder: str) -> None:
+    """Write `trial.json`, the initial weights and the learning rate of every step.
+
+    Args:
+        data_folder: the prepared arrays' folder as the worker sees it.
+    """
+    specification = trial.specification
+    setting = specification["setting"]
+    content: dict[str, Any] = {
+        "protocol": PROTOCOL_VERSION,
+        "trial": trial.id,
+        "study": trial.study,
+        "specification": specification,
+        "shapes": shapes(specification["workload"]["network"]),
+        "data_folder": data_folder,
+    }
+    (folder / TRIAL_FILE).write_text(json.dumps(content, indent=1) + "\n")
+    network = specification["workload"]["network"]
+    weights: dict[str, Any] = dict(initial_weights(network, setting["initialisation"], specification["seed"]))
+    np.savez(folder / WEIGHTS_FILE, **weights)
+    np.save(folder / LEARNING_RATES_FILE, learning_rates(setting["learning_rate"], setting["steps"]))

@@ -1,0 +1,225 @@
+"""One trial from its specification to its outcome: sampler, worker, supervision, classification."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from frameworks.worker.protocol import EVENTS_FILE, STEPS_FILE
+from harness.errors import DlgaugeError, EnvironmentFailed
+from harness.execution.environments import Environment
+from harness.execution.host import clock_anchor, describe_host
+from harness.execution.in_force import code_hash, memory_limit_mismatch
+from harness.execution.launching import Launch
+from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
+from harness.execution.stopping import StopRequest
+from harness.execution.tailing import EventTail, Step, last_step, log_tail
+from harness.execution.termination import Evidence, classify
+from harness.execution.trial_files import write_trial_files
+from harness.sampling.client import SamplerProcess
+from harness.study import Trial
+from harness.workloads import PreparedData
+
+PROGRESS_PERIOD_S = 0.5
+
+
+class Observer(Protocol):
+    """Is told what happens in a trial while it happens."""
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """A worker's event."""
+
+    def on_step(self, step: Step) -> None:
+        """The newest finished step, at most twice a second."""
+
+
+@dataclass
+class _Course:
+    """What is known of a trial so far."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    not_measured: dict[str, str] = field(default_factory=dict)
+    t_worker_ns: int | None = None
+    timed_out_after_s: float | None = None
+    cancelled: bool = False
+
+
+def run_trial(
+    trial: Trial,
+    environment: Environment,
+    data: PreparedData,
+    folder: Path,
+    observer: Observer,
+    stop: StopRequest | None = None,
+) -> TrialOutcome:
+    """Run one trial in a fresh folder; whatever happens to it becomes its termination.
+
+    Args:
+        folder: a fresh trial folder on the store's filesystem.
+        observer: is told of events and progress.
+        stop: when it is requested, the trial ends `cancelled`.
+    """
+    started_at, t_begin_ns, begin = _utc_now(), time.monotonic_ns(), clock_anchor()
+    host, facts, course = describe_host(), {}, _Course()
+    try:
+        facts = {**environment.facts(), "code_sha256": code_hash(environment.framework.folder)}
+        write_trial_files(folder, trial, environment.data_folder_seen(data.folder))
+        evidence = _run(trial, environment, data, folder, observer, stop or StopRequest(), course)
+        termination = classify(evidence, folder)
+    except (EnvironmentFailed, OSError) as error:
+        tail = log_tail(folder, ("launcher.log", "stderr.log"))
+        termination = Termination(TerminationKind.ENVIRONMENT_FAILED, str(error), log_tail=tail)
+    return TrialOutcome(
+        trial=trial,
+        folder=folder,
+        termination=termination,
+        started_at=started_at,
+        t_begin_ns=t_begin_ns,
+        t_worker_ns=course.t_worker_ns,
+        t_end_ns=time.monotonic_ns(),
+        host=host,
+        environment=facts,
+        not_measured=course.not_measured,
+        clock_anchors={"begin": begin, "end": clock_anchor()},
+    )
+
+
+def outcome_without_run(trial: Trial, folder: Path, termination: Termination) -> TrialOutcome:
+    """The outcome of a trial that ended before anything of it could start."""
+    now, anchor = time.monotonic_ns(), clock_anchor()
+    return TrialOutcome(
+        trial=trial,
+        folder=folder,
+        termination=termination,
+        started_at=_utc_now(),
+        t_begin_ns=now,
+        t_worker_ns=None,
+        t_end_ns=now,
+        host=describe_host(),
+        clock_anchors={"begin": anchor, "end": anchor},
+    )
+
+
+def _utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _run(
+    trial: Trial,
+    environment: Environment,
+    data: PreparedData,
+    folder: Path,
+    observer: Observer,
+    stop: StopRequest,
+    course: _Course,
+) -> Evidence:
+    profile = trial.specification["profile"]
+    sampler = _start_sampler(folder, course)
+    try:
+        course.t_worker_ns = time.monotonic_ns()
+        launch = environment.launch(folder, data.folder, trial.specification)
+        watch = _Watch(launch, EventTail(folder / EVENTS_FILE), folder, observer, course)
+        try:
+            _set_target(sampler, launch, course)
+            if mismatch := memory_limit_mismatch(launch.cgroup_paths, profile):
+                course.events.append(mismatch)
+                launch.kill()
+            else:
+                watch.until_end(stop, trial.specification["time_limit_s"])
+        except BaseException:
+            launch.kill()
+            raise
+        finally:
+            _stop_sampler(sampler, course)
+            end = launch.finish()
+        watch.read_events(at_end=True)
+    finally:
+        if sampler:
+            sampler.kill()
+    return Evidence(
+        events=course.events,
+        protocol_error=watch.tail.protocol_error,
+        end=end,
+        timed_out_after_s=course.timed_out_after_s,
+        cancelled=course.cancelled,
+        engine_error=getattr(launch, "engine_error", None),
+        memory_limit_bytes=profile.get("memory_bytes"),
+    )
+
+
+class _Watch:
+    """Follows a launched worker and passes on what it does."""
+
+    def __init__(self, launch: Launch, tail: EventTail, folder: Path, observer: Observer, course: _Course) -> None:
+        self.tail = tail
+        self._launch = launch
+        self._folder = folder
+        self._observer = observer
+        self._course = course
+        self._shown = 0
+        self._listening = True
+
+    def until_end(self, stop: StopRequest, time_limit_s: float) -> None:
+        """Wait for the worker's end, the time limit, or a request to stop; the latter two end the worker."""
+        deadline = time.monotonic() + time_limit_s
+        while not self._launch.wait(min(PROGRESS_PERIOD_S, max(0.0, deadline - time.monotonic()))):
+            self.read_events()
+            self._show_progress()
+            if stop.requested:
+                self._course.cancelled = True
+            elif time.monotonic() >= deadline:
+                self._course.timed_out_after_s = time_limit_s
+            else:
+                continue
+            self._launch.kill()
+            return
+
+    def read_events(self, *, at_end: bool = False) -> None:
+        """Pass on the new events."""
+        for event in self.tail.read(at_end=at_end):
+            self._course.events.append(event)
+            self._tell(self._observer.on_event, event)
+
+    def _show_progress(self) -> None:
+        if (step := last_step(self._folder / STEPS_FILE)) and step.step != self._shown:
+            self._shown = step.step
+            self._tell(self._observer.on_step, step)
+
+    def _tell(self, method: Callable[[Any], None], value: Any) -> None:
+        """A terminal that has gone (a broken pipe, a full disk) is no reason to lose the trial."""
+        if self._listening:
+            try:
+                method(value)
+            except OSError:
+                self._listening = False
+
+
+def _start_sampler(folder: Path, course: _Course) -> SamplerProcess | None:
+    """A ready sampler; without one the trial still runs, and its record says what was not measured."""
+    try:
+        return SamplerProcess.start(folder)
+    except (DlgaugeError, OSError) as error:
+        course.not_measured["samples"] = str(error)
+        return None
+
+
+def _set_target(sampler: SamplerProcess | None, launch: Launch, course: _Course) -> None:
+    if sampler is None:
+        return
+    try:
+        sampler.set_target(launch.root_pid, launch.cgroup_paths)
+    except DlgaugeError as error:
+        course.not_measured["samples"] = str(error)
+
+
+def _stop_sampler(sampler: SamplerProcess | None, course: _Course) -> None:
+    if sampler is None:
+        return
+    try:
+        sampler.stop()
+    except DlgaugeError as error:
+        course.not_measured["sampler_report"] = str(error)

@@ -1,0 +1,55 @@
+"""Records: what a trial left behind, made immutable and open to queries (docs/records.md).
+
+Importing this package imports neither pandas nor pyarrow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.records.queries import connect, identity, load
+    from harness.records.record import Record
+    from harness.records.running import new_trial_folder
+    from harness.records.schema import SCHEMA_VERSION, TABLES
+    from harness.records.store import DamagedRecordWarning, Store
+    from harness.records.summary_keys import SUMMARY_KEYS, SummaryKey
+    from harness.records.writer import publish
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "SUMMARY_KEYS",
+    "TABLES",
+    "DamagedRecordWarning",
+    "Record",
+    "Store",
+    "SummaryKey",
+    "connect",
+    "identity",
+    "load",
+    "new_trial_folder",
+    "publish",
+]
+
+_HOME = {
+    "SCHEMA_VERSION": "schema",
+    "SUMMARY_KEYS": "summary_keys",
+    "TABLES": "schema",
+    "DamagedRecordWarning": "store",
+    "Record": "record",
+    "Store": "store",
+    "SummaryKey": "summary_keys",
+    "connect": "queries",
+    "identity": "queries",
+    "load": "queries",
+    "new_trial_folder": "running",
+    "publish": "writer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,94 @@
+"""A trial laid out for its summary: files, phases and counters in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.records.counters import CounterSeries, series
+from harness.records.phases import Phase, of_kind
+from harness.records.reading import TrialFiles, number
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass
+class Job:
+    """What the numbers are computed from.
+
+    Attributes:
+        files: the trial folder, read.
+        phases: with CPU time attributed.
+        cpu: the job's CPU time, a counter in ns; None where not sampled.
+        cpu_source: `cgroup` or `tree`.
+        batch_size: of the setting.
+        t_begin_ns, t_worker_ns, t_end_ns: of the trial.
+        no_samples: why there are no samples, where there are none.
+    """
+
+    files: TrialFiles
+    phases: list[Phase]
+    cpu: CounterSeries | None
+    cpu_source: str | None
+    batch_size: int | None
+    t_begin_ns: int
+    t_worker_ns: int | None
+    t_end_ns: int
+    no_samples: str = "no samples"
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def train(self) -> list[Phase]:
+        """The `train` phases."""
+        return of_kind(self.phases, "train")
+
+    @cached_property
+    def training_ns(self) -> int:
+        """Sum of the `train` phases."""
+        return sum(phase.end_ns - phase.begin_ns for phase in self.train)
+
+    @cached_property
+    def test_evaluation(self) -> dict[str, Any] | None:
+        """The last evaluation of the test split."""
+        found = [e for e in self.files.events if e["event"] == "evaluation" and e.get("split", "test") == "test"]
+        return found[-1] if found else None
+
+    @cached_property
+    def train_steps(self) -> list[tuple[Phase, int, int]]:
+        """Each `train` phase with the first and one past the last index of its steps in the table of steps."""
+        import numpy as np
+
+        ends = self.files.steps["t_end_ns"]
+        edges = [(phase.begin_ns, phase.end_ns) for phase in self.train]
+        indices = np.searchsorted(ends, np.array(edges, dtype=np.int64).reshape(-1, 2), side="right").tolist()
+        return [(phase, first, stop) for phase, (first, stop) in zip(self.train, indices, strict=True)]
+
+    @cached_property
+    def step_times_ns(self) -> np.ndarray:
+        """Time of each step of the `train` phases; the first of a phase counts from the phase's begin."""
+        import numpy as np
+
+        ends = self.files.steps["t_end_ns"]
+        parts = [np.diff(ends[first:stop], prepend=phase.begin_ns) for phase, first, stop in self.train_steps]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    @cached_property
+    def _launcher_end(self) -> dict[str, Any]:
+        return next((line for line in self.files.launcher if line["event"] == "finished"), {})
+
+    @property
+    def reaped_cpu_s(self) -> float | None:
+        """CPU seconds of all processes the launcher has waited for: the kernel's account at their exit."""
+        user_s, system_s = (number(self._launcher_end.get(f"children_{mode}_s")) for mode in ("user", "system"))
+        return None if user_s is None or system_s is None else user_s + system_s
+
+    @property
+    def launcher_cpu_s(self) -> float | None:
+        """CPU seconds of the launcher itself, which only a cgroup counts."""
+        return number(self._launcher_end.get("own_cpu_s"))
+
+    def counter(self, column: str) -> CounterSeries | None:
+        """A counter of the job alone."""
+        return series(self.files.samples, column, self.t_worker_ns)

@@ -1,0 +1,220 @@
+"""A record's manifest: made from a trial's outcome, read back in any version of the schema."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StoreError
+from harness.execution.outcome import TrialOutcome
+from harness.records.counters import CounterSeries, series
+from harness.records.job import Job
+from harness.records.phases import partition, with_cpu_time, worker_end_ns
+from harness.records.reading import TrialFiles, integer, text
+from harness.records.schema import SCHEMA_VERSION
+from harness.records.summary import Summary, summarise
+from harness.sampling.audit import audit
+from harness.sampling.schema import SAMPLES_FILE
+
+MANIFEST_FILE = "manifest.json"
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Version -> what makes a manifest of that version one of the next. Empty: there is one version so far."""
+
+
+def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
+    """Return the manifest without `repetition`, `files` and `not_kept`, which the writer adds."""
+    import harness
+
+    job = _job(outcome, files)
+    summary = summarise(job, outcome.not_measured)
+    termination = outcome.termination
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "dlgauge_version": harness.__version__,
+        "trial": outcome.trial.id,
+        "study": outcome.trial.study,
+        "label": outcome.trial.label,
+        "varied": outcome.trial.varied,
+        "started_at": outcome.started_at,
+        "t_begin_ns": outcome.t_begin_ns,
+        "t_worker_ns": outcome.t_worker_ns,
+        "t_end_ns": outcome.t_end_ns,
+        "specification": outcome.trial.specification,
+        "termination": {
+            "kind": str(termination.kind),
+            "reason": termination.reason,
+            "exit_status": termination.exit_status,
+            "signal": termination.signal,
+            "log_tail": list(termination.log_tail),
+        },
+        "framework": _description(files),
+        "host": outcome.host,
+        "environment": outcome.environment,
+        "clock_anchors": outcome.clock_anchors,
+        "phases": [phase.to_dict() for phase in job.phases],
+        "summary": summary.values,
+        "sources": summary.sources,
+        "not_measured": _reasons(outcome, job, summary),
+        "sampling": sampling_quality(job),
+        "notes": files.notes,
+    }
+    plain: dict[str, Any] = jsonable(manifest)
+    return plain
+
+
+def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
+    cpu, source = job_cpu(files, outcome.t_worker_ns)
+    phases = with_cpu_time(partition(files, worker_end_ns(files, outcome.t_end_ns)), cpu)
+    no_samples = outcome.not_measured.get("samples") or files.missing.get(SAMPLES_FILE, "")
+    setting = outcome.trial.specification.get("setting")
+    return Job(
+        files=files,
+        phases=phases,
+        cpu=cpu,
+        cpu_source=source,
+        batch_size=integer(setting.get("batch_size")) if isinstance(setting, dict) else None,
+        t_begin_ns=outcome.t_begin_ns,
+        t_worker_ns=outcome.t_worker_ns,
+        t_end_ns=outcome.t_end_ns,
+        no_samples=f"no samples: {no_samples}",
+    )
+
+
+def job_cpu(files: TrialFiles, t_worker_ns: int | None) -> tuple[CounterSeries | None, str | None]:
+    """The job's CPU time and where it is from: the cgroup, unless that was read much more rarely than the tree."""
+    cgroup = series(files.samples, "cgroup_cpu_ns", t_worker_ns)
+    tree = series(files.samples, "tree_cpu_ns", t_worker_ns)
+    if cgroup is not None and (tree is None or 2 * len(cgroup.values) >= len(tree.values)):
+        return cgroup, "cgroup"
+    return (tree, "tree") if tree is not None else (None, None)
+
+
+def _description(files: TrialFiles) -> dict[str, Any]:
+    for event in files.events:
+        if event["event"] == "describe":
+            return {key: value for key, value in event.items() if key not in ("event", "t_ns")}
+    return {}
+
+
+def _reasons(outcome: TrialOutcome, job: Job, summary: Summary) -> dict[str, str]:
+    reasons = {**job.files.sampler_reasons, **outcome.not_measured, **summary.not_measured}
+    if any(phase.cpu_seconds is None for phase in job.phases):
+        reasons.setdefault(
+            "phases.cpu_seconds",
+            job.no_samples if job.cpu is None else "a phase has no sample near its edge",
+        )
+    return reasons
+
+
+def sampling_quality(job: Job) -> dict[str, Any]:
+    """What the sampler says of itself: period, lateness, gaps, own cost, and how far its sources of CPU time agree."""
+    files = job.files
+    samples = files.samples or {}
+    lateness = sorted(
+        start - planned
+        for trigger, planned, start in zip(
+            samples.get("trigger", ()), samples.get("t_planned_ns", ()), samples.get("t_start_ns", ()), strict=False
+        )
+        if trigger == "tick" and planned is not None and start is not None
+    )
+    own_ns = [value for value in samples.get("sampler_cpu_ns", ()) if value is not None]
+    skipped = [value for value in samples.get("ticks_skipped", ()) if value is not None]
+    return {
+        "period_ns": files.sampler_settings.get("period_ns", files.sampler_report.get("period_ns")),
+        "samples": len(samples.get("seq", ())),
+        "ticks_skipped": max(skipped) if skipped else None,
+        "lateness_p50_ns": _quantile(lateness, 0.5),
+        "lateness_p99_ns": _quantile(lateness, 0.99),
+        "lateness_max_ns": lateness[-1] if lateness else None,
+        "sampler_cpu_seconds": max(own_ns) / 1e9 if own_ns else None,
+        "audit": _audit(job),
+        "report": files.sampler_report,
+    }
+
+
+def _quantile(ordered: list[int], fraction: float) -> int | None:
+    return ordered[math.ceil(fraction * len(ordered)) - 1] if ordered else None
+
+
+def _audit(job: Job) -> dict[str, object]:
+    """CPU seconds of the job by every account there is: they should agree."""
+    by_samples = [job.counter(f"{name}_cpu_ns") for name in ("cgroup", "tree")]
+    cgroup_s, tree_s = (None if counter is None else counter.total / 1e9 for counter in by_samples)
+    return audit(cgroup_s, tree_s, job.reaped_cpu_s, job.launcher_cpu_s or 0.0)
+
+
+def jsonable(value: Any) -> Any:
+    """`value` as strict JSON can hold it: NaN and infinities as text, unpaired surrogates replaced, tuples as lists."""
+    if isinstance(value, dict):
+        return {str(text(key) or key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return text(str(value))
+
+
+def to_json(manifest: dict[str, Any]) -> bytes:
+    """The bytes of manifest.json."""
+    return json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read a record's manifest, brought up to the schema of this version.
+
+    Raises:
+        StoreError: it is missing, no JSON, lacks a key, or is of a newer version than this one.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise StoreError(f"no readable {MANIFEST_FILE}: {error.strerror}", where=str(folder)) from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{MANIFEST_FILE} is not JSON: {error}", where=str(folder)) from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema_version"), int):
+        raise StoreError(f"{MANIFEST_FILE} has no schema_version", where=str(folder))
+    return _checked(_upgraded(manifest, folder), folder)
+
+
+def _upgraded(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
+    if manifest["schema_version"] > SCHEMA_VERSION:
+        raise StoreError(
+            f"schema version {manifest['schema_version']} is newer than this dlgauge knows ({SCHEMA_VERSION})",
+            where=str(folder),
+            hint=f"read it with dlgauge {manifest.get('dlgauge_version')} or later",
+        )
+    while (version := manifest["schema_version"]) < SCHEMA_VERSION:
+        if version not in UPGRADES:
+            raise StoreError(f"schema version {version} never existed", where=str(folder))
+        manifest = {**UPGRADES[version](manifest), "schema_version": version + 1}
+    return manifest
+
+
+_NEEDED = {
+    "trial": str,
+    "study": str,
+    "repetition": int,
+    "label": str,
+    "started_at": str,
+    "specification": dict,
+    "termination": dict,
+    "summary": dict,
+    "not_measured": dict,
+    "files": dict,
+}
+
+
+def _checked(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
+    for key, kind in _NEEDED.items():
+        if not isinstance(manifest.get(key), kind):
+            raise StoreError(f"{MANIFEST_FILE} lacks {key!r}, or it is no {kind.__name__}", where=str(folder))
+    if not isinstance(manifest["termination"].get("kind"), str):
+        raise StoreError(f"{MANIFEST_FILE} names no kind of termination", where=str(folder))
+    return manifest

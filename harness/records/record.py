@@ -1,0 +1,128 @@
+"""One record of a store, read-only."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import StoreError
+from harness.records.manifest import read_manifest
+from harness.records.schema import TABLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Record:
+    """The immutable result of a trial.
+
+    Attributes:
+        path: its folder.
+        manifest: manifest.json, brought up to the schema of this version (docs/records.md).
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read a record's manifest.
+
+        Raises:
+            StoreError: the manifest is missing or damaged, or newer than this version can read.
+        """
+        return cls(path, read_manifest(path))
+
+    @property
+    def id(self) -> str:
+        """The trial's id, the same for all its repetitions."""
+        return str(self.manifest["trial"])
+
+    @property
+    def repetition(self) -> int:
+        """1 for the first record of the trial."""
+        return int(self.manifest["repetition"])
+
+    @property
+    def study(self) -> str:
+        """Name of the study."""
+        return str(self.manifest["study"])
+
+    @property
+    def label(self) -> str:
+        """Short text for people."""
+        return str(self.manifest["label"])
+
+    @property
+    def started_at(self) -> str:
+        """ISO 8601, UTC."""
+        return str(self.manifest["started_at"])
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """Everything that decided the result."""
+        return dict(self.manifest["specification"])
+
+    @property
+    def varied(self) -> dict[str, Any]:
+        """The hyper-parameters that the study varied, with this trial's values."""
+        return dict(self.manifest.get("varied") or {})
+
+    @property
+    def termination(self) -> str:
+        """How the trial ended, one word; the whole is in `manifest["termination"]`."""
+        return str(self.manifest["termination"]["kind"])
+
+    @property
+    def summary(self) -> dict[str, float | int | None]:
+        """Every key of `SUMMARY_KEYS`; None where not measured, with the reason in `not_measured`."""
+        return dict(self.manifest["summary"])
+
+    @property
+    def not_measured(self) -> dict[str, str]:
+        """Key -> reason."""
+        return dict(self.manifest["not_measured"])
+
+    @property
+    def phases(self) -> list[dict[str, Any]]:
+        """The phases in order (docs/records.md)."""
+        return list(self.manifest.get("phases") or [])
+
+    def log_tail(self) -> list[str]:
+        """The last lines of the worker's log."""
+        return list(self.manifest["termination"].get("log_tail") or [])
+
+    def table(self, name: str) -> pa.Table:
+        """Read one of `TABLES`.
+
+        Raises:
+            KeyError: there is no such table.
+            StoreError: its file is missing or damaged.
+        """
+        if name not in TABLES:
+            raise KeyError(f"no table {name!r}; there are {', '.join(TABLES)}")
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        path = self.path / f"{name}.parquet"
+        try:
+            return parquet.ParquetFile(path).read()
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"the table {name} cannot be read: {error}", where=str(path)) from error
+
+    def verify(self) -> list[str]:
+        """Compare every file with its checksum in the manifest; returns what is wrong, nothing when all is well."""
+        problems = []
+        for name, entry in self.manifest["files"].items():
+            try:
+                with (self.path / name).open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                problems.append(f"{name}: {error.strerror}")
+                continue
+            if found != entry.get("sha256"):
+                problems.append(f"{name}: SHA-256 is {found}, the manifest says {entry.get('sha256')}")
+        return problems

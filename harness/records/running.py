@@ -1,0 +1,66 @@
+"""Folders of work in progress, `<store>/.running/<name>`, each with its owner: what a dead process left is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from harness.errors import StoreError
+from harness.owner import describe_owner, owner_is_gone
+
+RUNNING_FOLDER = ".running"
+OWNER_FILE = "owner.json"
+UNOWNED_GRACE_S = 60.0
+"""A folder without a readable owner file may be one that was made this moment."""
+
+
+def new_trial_folder(store_path: Path, trial_id: str) -> Path:
+    """Make a fresh folder for a trial under `<store>/.running/`; the calling process is its owner.
+
+    No query ever sees it. It is gone after `publish`; what a killed process leaves, `Store.sweep_running` removes.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    running = Path(store_path) / RUNNING_FOLDER
+    try:
+        running.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{trial_id}-", dir=running))
+        (folder / OWNER_FILE).write_text(json.dumps(describe_owner()))
+    except OSError as error:
+        hint = "free space, get the permission, or name another store with --store"
+        raise StoreError(f"the store cannot be written: {error}", where=str(store_path), hint=hint) from error
+    return folder.resolve()
+
+
+def sweep_running(store_path: Path) -> list[Path]:
+    """Remove the folders whose owner is gone; returns those removed."""
+    running = Path(store_path) / RUNNING_FOLDER
+    if not running.is_dir():
+        return []
+    stale = [folder for folder in sorted(running.iterdir()) if folder.is_dir() and _is_stale(folder)]
+    for folder in stale:
+        remove_tree(folder)
+    return [folder for folder in stale if not folder.exists()]
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with its read-only files; what cannot be removed stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_stale(folder: Path) -> bool:
+    try:
+        return owner_is_gone(json.loads((folder / OWNER_FILE).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return _age_s(folder) > UNOWNED_GRACE_S
+
+
+def _age_s(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:
+        return 0.0

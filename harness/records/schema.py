@@ -1,0 +1,117 @@
+"""The form of a record: its version and that version's history, and the columns of every table with unit and kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""Version of manifest and tables. A record of an older version stays readable: `manifest.UPGRADES` has a step for each.
+
+History:
+    1: the first form: manifest.json and the tables steps, evaluations, events, samples, processes, gpus.
+"""
+
+TABLES = ("steps", "evaluations", "events", "samples", "processes", "gpus")
+KINDS = ("counter", "gauge", "state", "identity")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: with the unit in it where there is one.
+        type: `int64`, `float64` or `string`, Arrow's names.
+        unit: `ns`, `bytes`, `s`, `1` for a pure number or fraction, `` for text and identities.
+        kind: `counter` (only grows; take differences), `gauge` (a level or a value of its moment), `state`, `identity`.
+        description: one sentence.
+    """
+
+    name: str
+    type: str
+    unit: str
+    kind: str
+    description: str
+
+
+STEP_COLUMNS = (
+    Column("step", "int64", "1", "identity", "training step, counted from 1"),
+    Column("t_end_ns", "int64", "ns", "identity", "end of the step on CLOCK_MONOTONIC"),
+    Column(
+        "data_ns",
+        "int64",
+        "ns",
+        "gauge",
+        "time within the step spent getting the mini-batch; null where the framework does it inside its compiled step",
+    ),
+    Column("loss", "float64", "1", "gauge", "mean loss of the mini-batch before the update"),
+    Column("learning_rate", "float64", "1", "state", "learning rate applied in this step"),
+)
+
+EVALUATION_COLUMNS = (
+    Column("step", "int64", "1", "identity", "finished training steps at the time of the evaluation"),
+    Column("t_ns", "int64", "ns", "identity", "when the result was written, on CLOCK_MONOTONIC"),
+    Column("split", "string", "", "identity", "the images evaluated: `test` or `train`"),
+    Column("loss", "float64", "1", "gauge", "mean loss over the images"),
+    Column("top1", "float64", "1", "gauge", "fraction of images whose class ranks first"),
+    Column("top5", "float64", "1", "gauge", "fraction of images whose class is among the first five"),
+    Column("images", "int64", "1", "gauge", "number of images"),
+    Column("duration_ns", "int64", "ns", "gauge", "duration of the pass"),
+)
+
+EVENT_COLUMNS = (
+    Column("t_ns", "int64", "ns", "identity", "time of the event on CLOCK_MONOTONIC"),
+    Column("event", "string", "", "identity", "what happened: docs/architecture.md, section 3"),
+    Column("phase", "string", "", "state", "of a `phase` event: the phase that begins"),
+    Column("step", "int64", "1", "state", "last finished training step"),
+    Column("process_cpu_ns", "int64", "ns", "counter", "CPU time of the worker process itself"),
+    Column("duration_ns", "int64", "ns", "gauge", "duration, of an event that has one"),
+    Column("data", "string", "", "state", "all other keys of the event, as JSON"),
+)
+
+_OWN_COLUMNS = {"steps": STEP_COLUMNS, "evaluations": EVALUATION_COLUMNS, "events": EVENT_COLUMNS}
+
+
+def columns_of(table: str) -> tuple[Column, ...]:
+    """Return the columns of a table of this version.
+
+    Raises:
+        KeyError: there is no such table.
+    """
+    if table in _OWN_COLUMNS:
+        return _OWN_COLUMNS[table]
+    from harness.sampling import schema as sampled
+
+    theirs = {
+        "samples": sampled.SAMPLE_COLUMNS,
+        "processes": sampled.PROCESS_COLUMNS,
+        "gpus": sampled.GPU_COLUMNS,
+    }
+    return tuple(_of_sampler(column) for column in theirs[table])
+
+
+def _of_sampler(column: Any) -> Column:
+    is_text = column.unit in ("name", "text")
+    unit = "" if is_text else column.unit
+    return Column(column.name, "string" if is_text else "int64", unit, column.kind, column.description)
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """Return a table's Arrow schema; unit, kind and description stand in the metadata of each field."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field(
+                column.name,
+                pa.type_for_alias(column.type),
+                metadata={"unit": column.unit, "kind": column.kind, "description": column.description},
+            )
+            for column in columns_of(table)
+        ],
+        metadata={"dlgauge_schema_version": str(SCHEMA_VERSION), "table": table},
+    )

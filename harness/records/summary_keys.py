@@ -1,0 +1,154 @@
+"""Every key of a record's summary: its unit, what it means, which direction is better. The one place of record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SummaryKey:
+    """One number of a summary.
+
+    Attributes:
+        name: the key.
+        unit: `s`, `cpu_s` (seconds of CPU time), `bytes`, `percent`, `1/s`, `cores`, or `1` for a pure number.
+        description: what it means and what it is made of.
+        better: `lower`, `higher`, or None where neither direction is an advantage.
+        title: short heading for a table.
+        digits: significant digits worth showing to people; values themselves are never rounded.
+        scale: show the value divided by this (bytes are shown in MiB).
+        shown_unit: the unit after dividing by `scale`.
+    """
+
+    name: str
+    unit: str
+    description: str
+    better: Literal["lower", "higher"] | None = None
+    title: str = ""
+    digits: int = 4
+    scale: float = 1.0
+    shown_unit: str = ""
+
+
+MIB = float(1024 * 1024)
+
+
+def _registry(*keys: SummaryKey) -> dict[str, SummaryKey]:
+    return {key.name: key for key in keys}
+
+
+SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
+    SummaryKey("training_time_s", "s", "sum of the `train` phases", "lower", "training time"),
+    SummaryKey("test_time_s", "s", "duration of the last finished `evaluate` phase: one pass", "lower", "test time"),
+    SummaryKey("top1_percent", "percent", "accuracy of the last evaluation on the test split", "higher", "top-1"),
+    SummaryKey("top5_percent", "percent", "top-5 accuracy of the last evaluation", "higher", "top-5"),
+    SummaryKey("test_loss", "1", "mean loss of the last evaluation on the test split", "lower", "test loss"),
+    SummaryKey("final_training_loss", "1", "mean loss of the last 50 steps, or of all if fewer", "lower", "final loss"),
+    SummaryKey("steps_done", "1", "finished training steps, warm-up included", None, "steps", digits=9),
+    SummaryKey(
+        "samples_per_s",
+        "1/s",
+        "batch size times the steps in `train` phases, divided by the time of those phases; of a phase that the "
+        "worker did not live to end, only the part up to the last recorded step counts",
+        "higher",
+        "samples/s",
+    ),
+    SummaryKey("step_time_median_s", "s", "median time of a step in `train` phases", "lower", "step median"),
+    SummaryKey("step_time_p95_s", "s", "95th percentile of the same; of 20 steps or more", "lower", "step p95"),
+    SummaryKey(
+        "data_time_fraction", "1", "part of the time of those steps spent getting mini-batches", "lower", "data time"
+    ),
+    SummaryKey(
+        "first_step_s",
+        "s",
+        "the first training step: tracing, compiling, autotuning in frameworks that do it then",
+        "lower",
+        "first step",
+        digits=3,
+    ),
+    SummaryKey("import_time_s", "s", "duration of the `import` phase", "lower", "import"),
+    SummaryKey(
+        "prepare_time_s",
+        "s",
+        "duration of the `prepare` phase: loading the prepared arrays and handing them to the framework",
+        "lower",
+        "prepare",
+    ),
+    SummaryKey(
+        "build_time_s",
+        "s",
+        "duration of the `build` phase: building and, in frameworks that compile ahead such as Theano, compiling the "
+        "network",
+        "lower",
+        "build",
+        digits=3,
+    ),
+    SummaryKey("warm_up_time_s", "s", "duration of the `warm_up` phase", "lower", "warm-up"),
+    SummaryKey("cpu_seconds", "cpu_s", "CPU time of the whole process tree over the whole trial", "lower", "CPU"),
+    SummaryKey(
+        "training_cpu_seconds", "cpu_s", "CPU time of the process tree within `train` phases", "lower", "training CPU"
+    ),
+    SummaryKey(
+        "cores_used_mean", "cores", "`training_cpu_seconds` divided by `training_time_s`", None, "cores mean", digits=3
+    ),
+    SummaryKey(
+        "cores_used_max",
+        "cores",
+        "highest mean over any 1 s window inside a `train` phase",
+        None,
+        "cores max",
+        digits=3,
+    ),
+    SummaryKey(
+        "peak_memory_bytes",
+        "bytes",
+        "kernel-kept peak memory of the job; `sources.peak_memory_bytes` in the manifest says whose: `cgroup` (all "
+        "processes and page cache charged to the job) or `largest_process_vmhwm`",
+        "lower",
+        "peak memory",
+        scale=MIB,
+        shown_unit="MiB",
+    ),
+    SummaryKey(
+        "peak_resident_bytes",
+        "bytes",
+        "largest kernel-kept `VmHWM` among the job's processes: comparable between venv and container",
+        "lower",
+        "peak resident",
+        scale=MIB,
+        shown_unit="MiB",
+    ),
+    SummaryKey(
+        "disk_read_bytes",
+        "bytes",
+        "bytes the process tree had fetched from storage",
+        "lower",
+        "disk read",
+        scale=MIB,
+        shown_unit="MiB",
+    ),
+    SummaryKey(
+        "disk_write_bytes",
+        "bytes",
+        "bytes the process tree caused to be sent to storage",
+        "lower",
+        "disk write",
+        scale=MIB,
+        shown_unit="MiB",
+    ),
+    SummaryKey(
+        "foreign_cores_mean",
+        "cores",
+        "cores that others kept busy during `train` phases: host busy - job - sampler. The host counts in ticks of "
+        "10 ms, so an undisturbed machine shows values around 0, also slightly below",
+        "lower",
+        "foreign cores",
+        digits=2,
+    ),
+    SummaryKey("sampler_cpu_seconds", "cpu_s", "CPU time of the sampler itself", "lower", "sampler CPU", digits=3),
+    SummaryKey(
+        "overhead_s", "s", "wall time of the trial outside the worker's own phases", "lower", "overhead", digits=3
+    ),
+)
+"""Keys of `summary`, in the order in which they are shown."""

@@ -1,0 +1,228 @@
+"""The sampler: takes samples at deadlines and at events until it is told to stop."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import sys
+import time
+from typing import Any
+
+from harness.sampling import report, schema
+from harness.sampling.cgroup_reader import CgroupReader
+from harness.sampling.control import Control
+from harness.sampling.files import RecordFile
+from harness.sampling.host import HostReader
+from harness.sampling.procfs import parse_keyed, read_bytes
+from harness.sampling.schedule import Schedule
+from harness.sampling.schema import MISSING, SAMPLE_INDEX, TIER_FAST, TIER_MEDIUM
+from harness.sampling.tree import Tree
+from harness.sampling.troubles import Troubles
+
+_TRIGGER = {name: code for code, name in enumerate(schema.TRIGGERS)}
+_WIDTH = len(schema.SAMPLE_COLUMNS)
+_SEQ, _TRIGGER_AT, _TIERS = SAMPLE_INDEX["seq"], SAMPLE_INDEX["trigger"], SAMPLE_INDEX["tiers"]
+_PLANNED, _START, _END = SAMPLE_INDEX["t_planned_ns"], SAMPLE_INDEX["t_start_ns"], SAMPLE_INDEX["t_end_ns"]
+_SKIPPED, _ERRORS = SAMPLE_INDEX["ticks_skipped"], SAMPLE_INDEX["errors"]
+
+_FLUSH_NS = 1_000_000_000
+_PROCESS_TABLE_NS = 10_000_000_000
+
+DEFAULTS: dict[str, Any] = {
+    "period_ns": 100_000_000,
+    "medium_period_ns": 1_000_000_000,
+    "proc_root": "/proc",
+    "sys_root": "/sys",
+    "gpu": True,
+}
+
+
+class Sampler:
+    """One run of the sampler in the current directory, the trial folder."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        unknown = sorted(set(config) - set(DEFAULTS))
+        if unknown:
+            raise ValueError(f"{schema.CONFIGURATION_FILE}: unknown key {unknown[0]!r}; known: {', '.join(DEFAULTS)}")
+        self._config = {**DEFAULTS, **config}
+        self._proc_root: str = self._config["proc_root"]
+        _raise_open_files_limit()
+        self._troubles = Troubles()
+        self._control = Control()
+        self._host = HostReader(self._proc_root, self._config["sys_root"], self._troubles)
+        self._cgroup = CgroupReader(None, self._troubles)
+        self._tree: Tree | None = None
+        self._not_measured: dict[str, str] = dict(self._host.not_measured)
+        self._capabilities: dict[str, Any] = {}
+        self._gpus = self._open_gpus() if self._config["gpu"] else None
+        if not self._config["gpu"]:
+            self._not_measured["gpu"] = "the trial uses no GPU: its profile has none"
+        self._samples = RecordFile(schema.SAMPLES_FILE, schema.SAMPLES_MAGIC, schema.SAMPLE_RECORD)
+        self._gpu_file = RecordFile(schema.GPUS_FILE, schema.GPUS_MAGIC, schema.GPU_RECORD)
+        self._processes = RecordFile(schema.PROCESSES_FILE, schema.PROCESSES_MAGIC, schema.PROCESS_RECORD)
+        self._statistics = report.Statistics(self._config["period_ns"])
+        self._flushed_ns = self._process_table_ns = time.monotonic_ns()
+        self._schedule = Schedule(time.monotonic_ns(), self._config["period_ns"], self._config["medium_period_ns"])
+
+    def run(self) -> None:
+        """Sample until a stop; write the report whatever happens."""
+        ended_by = "internal_error"
+        try:
+            now_ns = time.monotonic_ns()
+            self._take("start", now_ns)
+            gc.collect()
+            gc.freeze()
+            gc.disable()  # nothing here makes cycles, and a collection would be lateness
+            self._say_ready()
+            self._schedule = Schedule(time.monotonic_ns(), self._config["period_ns"], self._config["medium_period_ns"])
+            ended_by = self._loop()
+            self._take("stop", time.monotonic_ns())
+        finally:
+            self._finish(ended_by)
+
+    def _loop(self) -> str:
+        while True:
+            for event, detail in self._control.wait((self._schedule.deadline_ns - time.monotonic_ns()) / 1e9):
+                if event == "stop":
+                    return str(detail)
+                self._handle(event, detail)
+            now_ns = time.monotonic_ns()
+            if now_ns >= self._schedule.deadline_ns:
+                self._take("tick", self._schedule.deadline_ns)
+                self._schedule.advance(time.monotonic_ns())
+            if now_ns - self._flushed_ns >= _FLUSH_NS:
+                self._flush(now_ns)
+
+    def _handle(self, event: str, detail: Any) -> None:
+        if event == "bad":
+            self._troubles.note("internal", f"control message: {detail}")
+            return
+        if event == "target":
+            self._set_target(**detail)
+        values = self._take(event, time.monotonic_ns())
+        if event == "target":
+            self._statistics.mark_first(values)
+
+    def _set_target(self, pid: int, cgroup: dict[str, str], exclude_root: bool) -> None:
+        if self._tree is not None:
+            self._tree.close()
+        self._cgroup.close()
+        self._cgroup = CgroupReader(cgroup, self._troubles)
+        self._tree = Tree(pid, exclude_root, self._proc_root, self._troubles, time.monotonic_ns())
+        if self._proc_root == "/proc":
+            failure = self._control.watch(pid)
+            self._capabilities["pidfd"] = failure or True
+
+    def _take(self, trigger: str, planned_ns: int) -> list[int]:
+        """Take one sample. Boundary samples read everything, ticks the slower tier only when it is due."""
+        values = [MISSING] * _WIDTH
+        start_ns = time.monotonic_ns()
+        medium = trigger != "tick" or self._schedule.medium_is_due(start_ns)
+        tiers = TIER_FAST | TIER_MEDIUM if medium else TIER_FAST
+        if self._tree is not None and self._tree.found:
+            if medium or self._tree.is_childless:  # so that the worker is known from its first tick on
+                self._tree.discover(start_ns)
+            self._tree.read_fast(values, start_ns, thorough=medium)
+        self._cgroup.read_fast(values)  # after the tree: what the tree has counted, the cgroup has counted too
+        self._host.read_fast(values)
+        if medium:
+            if self._tree is not None and self._tree.found:
+                self._tree.read_medium(values)
+            self._cgroup.read_medium(values)
+            self._host.read_medium(values)
+            self._schedule.medium_done(start_ns)
+        seq = self._statistics.samples
+        if self._gpus is not None:
+            pids = self._tree.pids() if medium and self._tree is not None else frozenset()
+            self._gpu_file.append(self._gpus.read(seq, tiers, pids))
+        values[_SEQ], values[_TRIGGER_AT], values[_TIERS] = seq, _TRIGGER[trigger], tiers
+        values[_PLANNED], values[_START], values[_END] = planned_ns, start_ns, time.monotonic_ns()
+        values[_SKIPPED], values[_ERRORS] = self._schedule.ticks_skipped, self._troubles.take_bits()
+        self._samples.append(schema.SAMPLE_RECORD.pack(*values))
+        self._statistics.add(values, is_tick=trigger == "tick", is_medium=medium)
+        return values
+
+    def _flush(self, now_ns: int) -> None:
+        self._flushed_ns = now_ns
+        everything = now_ns - self._process_table_ns >= _PROCESS_TABLE_NS
+        self._write_processes(everything)
+        if everything:
+            self._process_table_ns = now_ns
+        for file in (self._samples, self._gpu_file, self._processes):
+            file.flush()
+
+    def _write_processes(self, everything: bool) -> None:
+        """Append the rows of ended processes, of new ones, and now and then of all: the last row of each counts."""
+        if self._tree is None:
+            return
+        for process in self._tree.gone:
+            self._processes.append(process.record())
+        self._tree.gone.clear()
+        for process in self._tree.processes():
+            if everything or not process.written:
+                process.written = True
+                self._processes.append(process.record())
+
+    def _open_gpus(self) -> Any:
+        from harness.sampling import gpu
+
+        opened = gpu.open_gpus(self._troubles)
+        if isinstance(opened, str):
+            self._not_measured["gpu"] = opened
+            return None
+        return opened
+
+    def _say_ready(self) -> None:
+        ready = {"ready": True, "pid": os.getpid(), "not_measured": self._not_measured}
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
+
+    def _finish(self, ended_by: str) -> None:
+        self._write_processes(everything=True)
+        summary = self._report(ended_by)
+        for file in (self._samples, self._gpu_file, self._processes):
+            file.close()
+        temporary = schema.REPORT_FILE + ".tmp"
+        with open(temporary, "w", encoding="utf-8") as stream:  # noqa: PTH123 (no pathlib in the sampler: memory)
+            json.dump(summary, stream, indent=1)
+        os.replace(temporary, schema.REPORT_FILE)  # noqa: PTH105
+        if self._gpus is not None:
+            self._gpus.close()
+        self._control.close()
+
+    def _report(self, ended_by: str) -> dict[str, Any]:
+        dropped = sum(file.records_dropped for file in (self._samples, self._gpu_file, self._processes))
+        result: dict[str, Any] = {
+            "schema_version": schema.VERSION,
+            "ended_by": ended_by,
+            "period_ns": self._config["period_ns"],
+            "medium_period_ns": self._config["medium_period_ns"],
+            "ticks_skipped": self._schedule.ticks_skipped,
+            **self._statistics.summary(),
+            "sampler_cpu_seconds": time.process_time_ns() / 1e9,
+            "sampler_resident_peak_bytes": (parse_keyed(read_bytes("/proc/self/status"), b"VmHWM:") or 0) * 1024,
+            "records_dropped": dropped,
+            "errors": self._troubles.summary(),
+            "capabilities": {**self._capabilities, "cgroup_gone": self._cgroup.gone},
+            "not_measured": self._reasons(),
+            "gpus": self._gpus.describe() if self._gpus is not None else [],
+            "audit": self._statistics.audit(self._tree.root_cpu_ns if self._tree is not None else 0),
+        }
+        return {**result, "flags": report.flags(result)}
+
+    def _reasons(self) -> dict[str, str]:
+        """A reason for every column that has no value."""
+        reasons = {**self._not_measured, **self._cgroup.not_measured}
+        reasons.update(self._tree.not_measured if self._tree is not None else {})
+        for column in self._statistics.never_seen():
+            no_target = self._tree is None and column.startswith("tree_")
+            reasons.setdefault(column, "no target was named" if no_target else "it could not be read, see `errors`")
+        return reasons
+
+
+def _raise_open_files_limit() -> None:
+    """One file stays open for each process of the tree."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

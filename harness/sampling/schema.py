@@ -1,0 +1,231 @@
+"""The sampler's files: columns, binary layout, decoders.
+
+Imported by the sampler process itself, so it needs the standard library only; NumPy is imported inside the decoders.
+
+Every file starts with `HEADER` (magic, version, bytes a record) and goes on with records of one size, little-endian. A
+file that ends in the middle of a record (the sampler was killed) is read up to its last whole record.
+A value that was not measured is `MISSING` in the file, masked in the decoded arrays, null in Parquet.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy
+
+MISSING = -(2**63)
+"""Stands for "not measured" in the binary files (INT64_MIN)."""
+
+VERSION = 1
+HEADER = struct.Struct("<8sII")
+
+SAMPLES_FILE = "samples.bin"
+GPUS_FILE = "gpus.bin"
+PROCESSES_FILE = "processes.bin"
+REPORT_FILE = "sampler-report.json"
+CONFIGURATION_FILE = "sampler.json"
+SOCKET_FILE = "sampler.sock"
+LOG_FILE = "sampler.log"
+
+SAMPLES_MAGIC = b"dlgsampl"
+GPUS_MAGIC = b"dlggpus\0"
+PROCESSES_MAGIC = b"dlgprocs"
+
+TIER_FAST = 1
+TIER_MEDIUM = 2
+
+TRIGGERS = ("start", "target", "tick", "phase", "exit", "stop")
+"""Why a sample was taken; the file holds the index. `exit`: the root of the tree ended."""
+
+ROLES = ("launcher", "worker", "child")
+
+ERROR_BITS = {
+    "cgroup_cpu": 1,
+    "cgroup_memory": 2,
+    "cgroup_io": 4,
+    "process_stat": 8,
+    "process_status": 16,
+    "process_io": 32,
+    "tree_walk": 64,
+    "host": 128,
+    "gpu": 256,
+    "open_files": 512,
+    "internal": 1024,
+}
+"""What failed while a sample was taken (`errors` is a sum of these)."""
+
+
+class Column(NamedTuple):
+    """One column: its unit, its kind (`counter`, `gauge`, `state`, `identity`), its tier (`fast`, `medium`, or `-`)."""
+
+    name: str
+    unit: str
+    kind: str
+    tier: str
+    description: str
+
+
+SAMPLE_COLUMNS: tuple[Column, ...] = (
+    Column("seq", "1", "identity", "-", "number of the sample, from 0"),
+    Column("trigger", "name", "state", "-", "why it was taken: start, target, tick, phase, exit, stop"),
+    Column("tiers", "bits", "state", "-", "what was read: 1 fast, 2 medium"),
+    Column(
+        "t_planned_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC time the schedule asked for (ticks), else the request's"
+    ),
+    Column("t_start_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC when reading began"),
+    Column("t_end_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC when reading ended"),
+    Column("ticks_skipped", "1", "counter", "-", "deadlines skipped so far because a sample overran or came late"),
+    Column("tree_processes", "1", "gauge", "fast", "processes known in the tree, without an excluded root"),
+    Column("tree_threads", "1", "gauge", "fast", "their threads"),
+    Column("cgroup_cpu_ns", "ns", "counter", "fast", "CPU time of the job's cgroup"),
+    Column("tree_cpu_ns", "ns", "counter", "fast", "CPU time of the tree: live processes and reaped children"),
+    Column("tree_cpu_regress_ns", "ns", "gauge", "fast", "by how much the raw sum is below tree_cpu_ns (lost time)"),
+    Column("cgroup_memory_bytes", "bytes", "gauge", "fast", "memory charged to the job's cgroup, page cache included"),
+    Column("cgroup_memory_peak_bytes", "bytes", "gauge", "fast", "its peak, kept by the kernel"),
+    Column(
+        "cgroup_memory_inactive_file_bytes", "bytes", "gauge", "medium", "page cache the kernel would reclaim first"
+    ),
+    Column("tree_resident_bytes", "bytes", "gauge", "fast", "sum of resident memory; shared pages count many times"),
+    Column(
+        "tree_resident_peak_bytes",
+        "bytes",
+        "counter",
+        "medium",
+        "largest VmHWM of any process seen, kept by the kernel",
+    ),
+    Column("cgroup_read_bytes", "bytes", "counter", "medium", "bytes the cgroup read from storage"),
+    Column("cgroup_write_bytes", "bytes", "counter", "medium", "bytes the cgroup wrote to storage"),
+    Column("tree_read_bytes", "bytes", "counter", "medium", "bytes the tree read from storage"),
+    Column("tree_write_bytes", "bytes", "counter", "medium", "bytes the tree dirtied for storage"),
+    Column("tree_io_regress_bytes", "bytes", "gauge", "medium", "by how much the raw I/O sums are below the two above"),
+    Column("tree_minor_faults", "1", "counter", "fast", "page faults without I/O, reaped children included"),
+    Column("tree_major_faults", "1", "counter", "fast", "page faults with I/O, reaped children included"),
+    Column("host_user_ticks", "ticks", "counter", "fast", "/proc/stat user, all CPUs"),
+    Column("host_nice_ticks", "ticks", "counter", "fast", "/proc/stat nice"),
+    Column("host_system_ticks", "ticks", "counter", "fast", "/proc/stat system"),
+    Column("host_idle_ticks", "ticks", "counter", "fast", "/proc/stat idle"),
+    Column("host_iowait_ticks", "ticks", "counter", "fast", "/proc/stat iowait; may decrease, context only"),
+    Column("host_irq_ticks", "ticks", "counter", "fast", "/proc/stat irq"),
+    Column("host_softirq_ticks", "ticks", "counter", "fast", "/proc/stat softirq"),
+    Column("host_steal_ticks", "ticks", "counter", "fast", "/proc/stat steal"),
+    Column("host_context_switches", "1", "counter", "medium", "/proc/stat ctxt"),
+    Column("host_memory_available_bytes", "bytes", "gauge", "medium", "/proc/meminfo MemAvailable"),
+    Column("host_disk_read_bytes", "bytes", "counter", "medium", "/proc/diskstats, whole disks"),
+    Column("host_disk_write_bytes", "bytes", "counter", "medium", "/proc/diskstats, whole disks"),
+    Column("host_swap_in_pages", "pages", "counter", "medium", "/proc/vmstat pswpin"),
+    Column("host_swap_out_pages", "pages", "counter", "medium", "/proc/vmstat pswpout"),
+    Column("sampler_cpu_ns", "ns", "counter", "fast", "the sampler's own CPU time"),
+    Column("sampler_resident_bytes", "bytes", "gauge", "medium", "the sampler's own resident memory"),
+    Column("errors", "bits", "state", "-", "what failed in this sample, see ERROR_BITS"),
+)
+
+GPU_COLUMNS: tuple[Column, ...] = (
+    Column("seq", "1", "identity", "-", "number of the sample, as in the samples table"),
+    Column("gpu", "1", "identity", "-", "index into the list `gpus` of the sampler's report"),
+    Column("t_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC before the device was read"),
+    Column("energy_mj", "mJ", "counter", "fast", "energy since the driver was loaded"),
+    Column("power_mw", "mW", "gauge", "fast", "instantaneous power; average power where the driver has no other"),
+    Column("power_average_mw", "mW", "gauge", "fast", "power averaged by the driver over its own window"),
+    Column(
+        "kernel_resident_pct", "%", "gauge", "fast", "share of the last window with any kernel resident (not occupancy)"
+    ),
+    Column("memory_used_bytes", "bytes", "gauge", "fast", "device memory in use, all processes"),
+    Column("memory_reserved_bytes", "bytes", "gauge", "fast", "device memory reserved by driver and firmware"),
+    Column("temperature_c", "degC", "gauge", "medium", "temperature of the GPU"),
+    Column("sm_clock_mhz", "MHz", "gauge", "medium", "clock of the multiprocessors"),
+    Column("processes_memory_bytes", "bytes", "gauge", "medium", "device memory of the tree's processes, if visible"),
+)
+
+PROCESS_COLUMNS: tuple[Column, ...] = (
+    Column("pid", "1", "identity", "-", "process number, in the sampler's PID namespace"),
+    Column("start_time_ticks", "ticks", "identity", "-", "start of the process since boot; with pid it is unique"),
+    Column("ppid", "1", "identity", "-", "parent when last seen"),
+    Column("name", "text", "identity", "-", "command name when last seen"),
+    Column("role", "name", "identity", "-", "launcher, worker (the launcher's first child), or child"),
+    Column("first_seen_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC of the first sample with it"),
+    Column("last_seen_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC of the last sample with it"),
+    Column("cpu_ns", "ns", "counter", "-", "its own CPU time when last seen"),
+    Column("reaped_children_cpu_ns", "ns", "counter", "-", "CPU time of the children it has waited for"),
+    Column("resident_peak_bytes", "bytes", "gauge", "-", "its VmHWM when last read"),
+    Column("read_bytes", "bytes", "counter", "-", "storage reads, reaped children included"),
+    Column("write_bytes", "bytes", "counter", "-", "storage writes, reaped children included"),
+)
+
+SAMPLE_INDEX = {column.name: index for index, column in enumerate(SAMPLE_COLUMNS)}
+"""Where a column stands in a record."""
+
+SAMPLE_RECORD = struct.Struct(f"<{len(SAMPLE_COLUMNS)}q")
+GPU_RECORD = struct.Struct(f"<{len(GPU_COLUMNS)}q")
+PROCESS_RECORD = struct.Struct("<3q16s8q")
+"""As PROCESS_COLUMNS, but the name stands as 16 bytes and the role as its index in ROLES."""
+
+
+def header(magic: bytes, record: struct.Struct) -> bytes:
+    """The bytes at the start of a file of `record`s."""
+    return HEADER.pack(magic, VERSION, record.size)
+
+
+def _whole_records(path: Path, magic: bytes, record: struct.Struct) -> bytes:
+    """The whole records of a file, without its header. Raises ValueError for a file of another kind or version."""
+    content = path.read_bytes()
+    if len(content) < HEADER.size:
+        return b""
+    found_magic, version, size = HEADER.unpack_from(content)
+    if (found_magic, version, size) != (magic, VERSION, record.size):
+        raise ValueError(
+            f"{path}: not a version {VERSION} file of {magic!r}: {found_magic!r}, version {version}, {size} bytes"
+        )
+    whole = (len(content) - HEADER.size) // record.size * record.size
+    return content[HEADER.size : HEADER.size + whole]
+
+
+def _integers(path: Path, magic: bytes, record: struct.Struct, columns: tuple[Column, ...]) -> dict[str, Any]:
+    import numpy
+
+    table = numpy.frombuffer(_whole_records(path, magic, record), dtype="<i8").reshape(-1, len(columns))
+    return {column.name: _masked(table[:, index]) for index, column in enumerate(columns)}
+
+
+def _masked(values: numpy.ndarray[Any, Any]) -> numpy.ma.MaskedArray[Any, Any]:
+    import numpy
+
+    return numpy.ma.MaskedArray(values.astype("i8"), mask=values == MISSING)
+
+
+def read_samples(path: Path) -> dict[str, Any]:
+    """Decode `samples.bin`: column name -> masked int64 array, `trigger` -> list of names."""
+    columns = _integers(path, SAMPLES_MAGIC, SAMPLE_RECORD, SAMPLE_COLUMNS)
+    columns["trigger"] = [TRIGGERS[int(code)] for code in columns["trigger"]]
+    return columns
+
+
+def read_gpus(path: Path) -> dict[str, Any]:
+    """Decode `gpus.bin`: column name -> masked int64 array. `gpu` indexes the list `gpus` of the sampler's report."""
+    return _integers(path, GPUS_MAGIC, GPU_RECORD, GPU_COLUMNS)
+
+
+def read_processes(path: Path) -> dict[str, Any]:
+    """Decode `processes.bin`: one row a process, `name` and `role` as lists, the rest masked int64 arrays.
+
+    The sampler appends a process's state again and again; the last record of each (pid, start time) counts.
+    """
+    import numpy
+
+    latest: dict[tuple[int, int], tuple[Any, ...]] = {}
+    for row in PROCESS_RECORD.iter_unpack(_whole_records(path, PROCESSES_MAGIC, PROCESS_RECORD)):
+        latest[row[0], row[1]] = row
+    rows = sorted(latest.values(), key=lambda row: (row[5], row[0]))
+    columns: dict[str, Any] = {}
+    for index, column in enumerate(PROCESS_COLUMNS):
+        values = [row[index] for row in rows]
+        if column.name == "name":
+            columns["name"] = [value.rstrip(b"\0").decode("utf-8", "backslashreplace") for value in values]
+        elif column.name == "role":
+            columns["role"] = [ROLES[value] for value in values]
+        else:
+            columns[column.name] = _masked(numpy.array(values, dtype="i8"))
+    return columns

@@ -1,0 +1,204 @@
+"""From a study's lists to the cells of its matrix."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from harness.fields import FileModel
+from harness.schedules import parse_policy
+from harness.study.frameworks import FrameworkDescription, obstacle
+from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
+from harness.study.model import Cell, StudyFile
+from harness.study.profile import CpusNotThere, Profile, ProfileFile, resolve_profile
+from harness.validation import KeyPath, problems_of
+from harness.workloads.settings import Setting
+from harness.workloads.workload import Workload
+from harness.yaml_files import YamlDocument, combined_error
+
+Resolved = TypeVar("Resolved", bound=FileModel)
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What a study names, loaded."""
+
+    frameworks: tuple[FrameworkDescription, ...]
+    workloads: tuple[Workload, ...]
+    settings: tuple[Setting, ...]
+    profiles: tuple[ProfileFile, ...]
+
+
+def expand(document: YamlDocument, file: StudyFile, ingredients: Ingredients, cpus: Sequence[int]) -> tuple[Cell, ...]:
+    """All cells, in the order of the file: workloads, settings, profiles, varied values, frameworks.
+
+    Raises:
+        FileFormatError: unknown keys and values that do not fit, all of them, with file and line.
+    """
+    expansion = _Expansion(document, tuple(cpus))
+    overrides, variants = expansion.read_assignments(file)
+    expansion.stop_on_problems()
+    cells = tuple(expansion.cells(ingredients, overrides, variants))
+    expansion.stop_on_problems()
+    return cells
+
+
+@dataclass
+class _Expansion:
+    """Expands one study and collects what is wrong with it."""
+
+    document: YamlDocument
+    cpus: tuple[int, ...]
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    def stop_on_problems(self) -> None:
+        if self.problems:
+            raise combined_error(self.problems)
+
+    def read_assignments(self, file: StudyFile) -> tuple[list[Assignment], list[list[Assignment]]]:
+        """The overrides, and for every varied key its alternatives."""
+        overrides = [self._assign(("overrides", key), key, value) for key, value in file.overrides.items()]
+        variants = [
+            [self._assign(("vary", key, index), key, value) for index, value in enumerate(values)]
+            for key, values in file.vary.items()
+        ]
+        kept = [assignment for assignment in overrides if assignment]
+        kept_variants = [[assignment for assignment in variant if assignment] for variant in variants]
+        self._refuse_repeated([*kept, *(variant[0] for variant in kept_variants if variant)])
+        return kept, kept_variants
+
+    def _assign(self, key_path: KeyPath, key: str, value: Any) -> Assignment | None:
+        try:
+            part, path = resolve_key(key, value)
+        except UnknownKey as error:
+            where = self.document.where(key_path[:2])
+            self.problems.append((where, f"unknown key {key!r} in {key_path[0]}{error}"))
+            return None
+        return Assignment(key, value, part, path, self.document.where(key_path))
+
+    def _refuse_repeated(self, assignments: list[Assignment]) -> None:
+        first: dict[tuple[str, ...], Assignment] = {}
+        for assignment in assignments:
+            if other := first.get(assignment.path):
+                what = f"{assignment.key!r} is already set as {other.key!r} ({other.where})"
+                self.problems.append((assignment.where, what))
+            first.setdefault(assignment.path, assignment)
+
+    def cells(
+        self,
+        ingredients: Ingredients,
+        overrides: list[Assignment],
+        variants: list[list[Assignment]],
+    ) -> Iterator[Cell]:
+        """Every valid cell; what is wrong with the others goes to `problems`."""
+        show_workload, show_profile = len(ingredients.workloads) > 1, len(ingredients.profiles) > 1
+        matrix = itertools.product(
+            ingredients.workloads,
+            enumerate(ingredients.settings),
+            enumerate(ingredients.profiles),
+            itertools.product(*variants),
+        )
+        for workload, (setting_index, setting), (profile_index, profile), chosen in matrix:
+            assignments = [*overrides, *chosen]
+            ready = self._setting(setting, assignments, workload, ("settings", setting_index))
+            resolved = self._profile(profile, assignments, ("profiles", profile_index))
+            if ready is None or resolved is None:
+                continue
+            varied = {assignment.key: assignment.value for assignment in chosen}
+            middle = [
+                *([workload.name] if show_workload else []),
+                ready.name,
+                *([resolved.name] if show_profile else []),
+                *(f"{key}={short_value(value)}" for key, value in varied.items()),
+            ]
+            for framework in ingredients.frameworks:
+                yield Cell(
+                    framework=framework,
+                    workload=workload,
+                    setting=ready,
+                    profile=resolved,
+                    varied=varied,
+                    label=" · ".join([framework.name, *middle]),
+                    obstacle=obstacle(framework, resolved, workload.network),
+                )
+
+    def _setting(
+        self, base: Setting, assignments: list[Assignment], workload: Workload, key_path: KeyPath
+    ) -> Setting | None:
+        setting = self._override(base, "setting", assignments, key_path)
+        if setting is None:
+            return None
+        steps = setting.steps_for(workload.dataset.train)
+        wrong = list(_misfits(setting, steps, workload))
+        for path, message in wrong:
+            self._report("setting", path, message, assignments, key_path)
+        return None if wrong else setting.model_copy(update={"steps": steps, "epochs": None})
+
+    def _profile(self, base: ProfileFile, assignments: list[Assignment], key_path: KeyPath) -> Profile | None:
+        profile = self._override(base, "profile", assignments, key_path)
+        if profile is None:
+            return None
+        try:
+            return resolve_profile(profile, self.cpus)
+        except CpusNotThere as error:
+            self._report("profile", ("cpus",), str(error), assignments, key_path)
+            return None
+
+    def _override(
+        self, base: Resolved, part: Part, assignments: list[Assignment], key_path: KeyPath
+    ) -> Resolved | None:
+        values = base.model_dump(mode="json", exclude_none=True)
+        own = [assignment for assignment in assignments if assignment.part == part]
+        try:
+            return type(base).model_validate(apply(values, own))
+        except ValidationError as error:
+            for problem in problems_of(error, type(base)):
+                self._report(part, problem.key_path, problem.message, own, key_path)
+            return None
+
+    def _report(
+        self, part: Part, path: KeyPath, message: str, assignments: list[Assignment], key_path: KeyPath
+    ) -> None:
+        """Note a problem at the value of the study that it comes from, else where setting or profile is named."""
+        own = [assignment for assignment in assignments if assignment.part == part]
+        touching = [assignment for assignment in own if assignment.touches(path)] or (own if not path else [])
+        where = touching[-1].where if touching else self.document.where(key_path)
+        self.problems.append((where, message))
+
+
+def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple[KeyPath, str]]:
+    """What of a valid setting does not fit the workload."""
+    dataset = workload.dataset
+    if setting.batch_size > dataset.train:
+        yield ("batch_size",), _too_large("batch_size", setting.batch_size, dataset.name, dataset.train, "training")
+    size = setting.evaluation.batch_size
+    if size > dataset.test:
+        yield (
+            ("evaluation", "batch_size"),
+            _too_large("evaluation.batch_size", size, dataset.name, dataset.test, "test"),
+        )
+    if setting.warm_up_steps >= steps:
+        yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
+    with np.errstate(over="ignore"):
+        ends = parse_policy(setting.learning_rate).rates(np.array([0.0, steps - 1.0]))
+    if not np.isfinite(ends).all():
+        yield ("learning_rate",), f"learning_rate leaves the finite numbers within {steps} steps"
+
+
+def _too_large(key: str, size: int, dataset: str, count: int, split: str) -> str:
+    return f"{key} {size} is larger than dataset {dataset!r} with its {count} {split} images"
+
+
+def short_value(value: Any) -> str:
+    """A value of a varied key as short text, such as `INV k0=0.01 gamma=0.0001 p=0.75`."""
+    if isinstance(value, dict):
+        return " ".join(
+            str(item) if key in ("policy", "kind") else f"{key}={short_value(item)}" for key, item in value.items()
+        )
+    return value if isinstance(value, str) else json.dumps(value)

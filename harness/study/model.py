@@ -1,0 +1,97 @@
+"""A study: what its file says, and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from harness.fields import FileModel, NonNegativeInt, PositiveInt, Seconds, Slug
+from harness.study.frameworks import FrameworkDescription
+from harness.study.profile import Profile
+from harness.validation import problems_of
+from harness.workloads.settings import Setting
+from harness.workloads.workload import Workload
+
+DEFAULT_TIME_LIMIT_S = 3600.0
+
+
+class _SeedRange(FileModel):
+    first: NonNegativeInt = 1
+    count: PositiveInt
+
+
+def _expand_seeds(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    try:
+        seeds = _SeedRange.model_validate(value)
+    except ValidationError as error:
+        raise ValueError("; ".join(problem.message for problem in problems_of(error, _SeedRange))) from None
+    return list(range(seeds.first, seeds.first + seeds.count))
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_expand_seeds), Field(min_length=1)]
+Values = Annotated[tuple[Any, ...], Field(min_length=1)]
+
+
+class StudyFile(FileModel):
+    """A study as it stands in a file (docs/studies.md explains every key)."""
+
+    study: Slug
+    title: str = ""
+    frameworks: Names
+    workloads: Names
+    settings: Names
+    profiles: Names = ("local",)
+    seeds: Seeds
+    overrides: dict[str, Any] = {}
+    vary: dict[str, Values] = {}
+    time_limit: Seconds = DEFAULT_TIME_LIMIT_S
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the matrix: a trial but for its seed.
+
+    Attributes:
+        setting: with overrides and varied values in it, its length in steps.
+        profile: resolved for this machine.
+        varied: the keys that the study varies, with this cell's values.
+        label: short text for people, without the seed.
+        obstacle: (what, why) where the framework cannot run this cell.
+    """
+
+    framework: FrameworkDescription
+    workload: Workload
+    setting: Setting
+    profile: Profile
+    varied: dict[str, Any]
+    label: str
+    obstacle: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A valid study, its matrix expanded.
+
+    Attributes:
+        path: the file it came from.
+        seeds: one block of the plan each.
+        cells: the matrix, in the order of the file.
+        time_limit_s: of each trial.
+    """
+
+    name: str
+    title: str
+    path: Path
+    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
+    time_limit_s: float

@@ -1,0 +1,47 @@
+"""The specification of a trial: everything that decides its result (docs/architecture.md section 2)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from harness.fields import FileModel, NonNegativeInt, PositiveNumber, Sha256, Slug
+from harness.study.frameworks import FrameworkDescription
+from harness.study.profile import Profile
+from harness.workloads.settings import Setting
+from harness.workloads.workload import Workload
+
+
+class FrameworkIdentity(FileModel):
+    """The framework, its version and the content of its environment."""
+
+    name: Slug
+    version: str
+    environment: Literal["venv", "container"]
+    environment_sha256: Sha256
+
+    @classmethod
+    def of(cls, framework: FrameworkDescription) -> FrameworkIdentity:
+        """What identifies a framework in a specification."""
+        return cls(
+            name=framework.name,
+            version=framework.version,
+            environment=framework.environment,
+            environment_sha256=framework.environment_sha256,
+        )
+
+
+class Specification(FileModel):
+    """The typed form of `Trial.specification`: `Specification.model_validate(trial.specification)`."""
+
+    framework: FrameworkIdentity
+    workload: Workload
+    setting: Setting
+    profile: Profile
+    seed: NonNegativeInt
+    time_limit_s: PositiveNumber
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, exactly the shape of the documentation: the length is in steps, never in epochs."""
+        if self.setting.steps is None:
+            raise ValueError(f"setting {self.setting.name!r} is not resolved to steps")
+        return self.model_dump(mode="json", exclude={"setting": {"epochs"}})

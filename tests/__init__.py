@@ -1,0 +1,1 @@
+"""Tests of dlgauge; they mirror the layout of the project."""

@@ -1,0 +1,103 @@
+"""The real frameworks train LeNet on real digits, and agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from harness.cli.progress import PlainObserver
+from harness.cli.run import StoreKeeper
+from harness.execution import Readiness, StudyRunner, make_environment
+from harness.records import Store
+from harness.study import load_frameworks, load_study, make_plan
+from tests.requirements import require
+
+pytestmark = [pytest.mark.slow, pytest.mark.containers]
+
+FRAMEWORKS = tuple(load_frameworks())
+FIRST_STEPS = 5
+"""Where rounding has not yet grown: a difference here is another computation, not another order of sums."""
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """One short tie-free trial of every framework."""
+    frameworks = load_frameworks()
+    for name in FRAMEWORKS:
+        state = make_environment(frameworks[name]).state()
+        ready = state.readiness is Readiness.READY
+        # One requirement for all four: where containers are required, no framework may be missing, whatever it runs in.
+        require("containers", ready, f"{name}: {state.reason}; {state.hint}")
+    folder = tmp_path_factory.mktemp("real")
+    study = yaml.safe_load(Path("studies/same-losses.yaml").read_text())
+    study["frameworks"] = list(FRAMEWORKS)
+    study["overrides"] |= {"steps": 40, "evaluation.every_steps": 20}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    keeper = StoreKeeper(folder / "store")
+    result = StudyRunner(frameworks, keeper, PlainObserver()).run(make_plan(load_study(folder / "study.yaml")))
+    assert result.failures == 0, result
+    yield {record.specification["framework"]["name"]: record for record in Store(folder / "store").records()}
+
+
+def losses(record: Any) -> np.ndarray:
+    return np.array(record.table("steps").column("loss").to_pylist())
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_losses_agree_to_the_last_digits(records: dict[str, Any], name: str) -> None:
+    mine, reference = losses(records[name]), losses(records["tensorflow"])
+    assert len(mine) == 40
+    assert mine[:FIRST_STEPS] == pytest.approx(reference[:FIRST_STEPS], rel=2e-6)
+    assert mine[:20] == pytest.approx(reference[:20], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_it_learns(records: dict[str, Any], name: str) -> None:
+    assert losses(records[name])[0] == pytest.approx(np.log(10), rel=0.1)
+    assert records[name].summary["top1_percent"] > 75
+    assert records[name].table("evaluations").column("step").to_pylist() == [20, 40]
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_the_record_is_complete_and_consistent(records: dict[str, Any], name: str) -> None:
+    record = records[name]
+    summary, manifest = record.summary, record.manifest
+    assert manifest["notes"] == []
+    assert manifest["sampling"]["audit"]["flag"] is False
+    assert manifest["framework"]["version"].split("+")[0] == record.specification["framework"]["version"]
+    assert manifest["framework"]["affinity"] == record.specification["profile"]["cpus"]
+    cpus = len(record.specification["profile"]["cpus"])
+    assert 0.3 < summary["cores_used_mean"] <= 1.02 * cpus
+    assert summary["peak_resident_bytes"] > 50e6
+    assert summary["samples_per_s"] == pytest.approx(39 * 64 / summary["training_time_s"])
+    worker = sum(phase["worker_cpu_seconds"] for phase in manifest["phases"])
+    measured = sum(phase["cpu_seconds"] for phase in manifest["phases"])
+    # The tree holds more than the worker's own process (Theano's compiler), never less.
+    assert measured >= 0.98 * worker - 0.05
+
+
+@pytest.mark.parametrize("name", ["caffe", "theano"])
+@pytest.mark.parametrize("blas", ["openblas", "reference"])
+def test_the_blas_of_a_profile_is_the_one_loaded(tmp_path: Path, name: str, blas: str) -> None:
+    frameworks = load_frameworks()
+    state = make_environment(frameworks[name]).state()
+    require("containers", state.readiness is Readiness.READY, f"{name}: {state.reason}")
+    study = {
+        "study": "blas",
+        "frameworks": [name],
+        "workloads": ["lenet-mnist-subset"],
+        "settings": ["caffe-mnist"],
+        "seeds": [1],
+        "overrides": {"steps": 3, "evaluation.every_steps": 3, "blas": blas, "threads": 1},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    runner = StudyRunner(frameworks, StoreKeeper(tmp_path / "store"), PlainObserver())
+    runner.run(make_plan(load_study(tmp_path / "study.yaml")))
+    (record,) = Store(tmp_path / "store").records()
+    assert record.termination == "completed", record.manifest["termination"]
+    assert {library["name"] for library in record.manifest["framework"]["blas"]} == {blas}

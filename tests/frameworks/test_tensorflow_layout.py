@@ -1,0 +1,34 @@
+"""TensorFlow's layout of weights: there and back, and what it does to a dense layer behind an image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from frameworks.tensorflow.adapter import flattened_inputs, from_tensorflow, to_tensorflow
+
+SHAPE = (3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "flattened"), [((7, 3, 5, 5), None), ((7, 60), SHAPE), ((7, 60), None), ((7,), None)]
+)
+def test_back_is_what_went_there(shape: tuple[int, ...], flattened: tuple[int, ...] | None) -> None:
+    value = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    assert np.array_equal(from_tensorflow(to_tensorflow(value, flattened), flattened), value)
+
+
+def test_a_dense_layer_on_an_image_gives_the_same_in_both_layouts() -> None:
+    random = np.random.RandomState(0)
+    image, weights = random.rand(*SHAPE), random.rand(7, 60)
+    channels_last = image.transpose(1, 2, 0).reshape(-1)
+    assert channels_last @ to_tensorflow(weights, SHAPE) == pytest.approx(weights @ image.reshape(-1))
+
+
+def test_only_dense_layers_on_images_are_reordered() -> None:
+    layers = [
+        {"name": "a", "kind": "dense", "inputs": ["input"]},
+        {"name": "b", "kind": "dense", "inputs": ["a"]},
+    ]
+    network = {"input": [3, 4, 5], "layers": layers, "shapes": {"a": [7], "b": [2]}}
+    assert flattened_inputs(network) == {"a.weights": SHAPE}

@@ -1,0 +1,232 @@
+"""Every form of the comparison: numbers, escaping, reading back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.analysis import compare
+from harness.analysis.columns import column_for
+from harness.analysis.statistics import Statistics, summarise
+from harness.cli.main import app
+from harness.errors import StoreError
+from harness.records import Store
+from harness.reporting import comparison_text
+from harness.reporting.grid import comparison_grid
+from harness.reporting.machine_readable import to_csv, to_json
+from harness.reporting.numbers import show
+from harness.reporting.studies import comparisons_of
+from harness.reporting.terminal import tables
+from harness.reporting.text import latex, latex_escaped, markdown, markdown_escaped, plain
+from tests.synthetic import write_record, write_study
+
+EVIL = "<script>alert('1')</script>_50%&|#$"
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([10.0, 12.0, 14.0], "12.0 ± 2.0"),
+        ([10.0, 10.4, 10.8], "10.4 ± 0.4"),
+        ([0.1001, 0.1002, 0.1003], "0.10020 ± 0.00010"),
+        ([1000.0, 1234.0, 1500.0], "1245 ± 250"),
+        ([5.0, 5.0], "5.000 ± 0"),
+        ([12.3456], "12.35 ± n/a"),
+        ([1000.0, 1000.0001], "1000.00 ± 7e-05"),
+    ],
+)
+def test_numbers_end_where_their_deviation_begins(values: list[float], shown: str) -> None:
+    assert str(show(summarise(values), column_for("training_time_s"))) == shown
+
+
+def test_bytes_are_shown_in_mib() -> None:
+    one = Statistics(2, 512.0 * 1024**2, 3.0 * 1024**2, 0, 0, 0)
+    assert str(show(one, column_for("peak_memory_bytes"))) == "512 ± 3"
+
+
+def test_nothing_measured_is_not_a_number() -> None:
+    assert str(show(None, column_for("cpu_seconds"))) == "n/a"
+
+
+def test_default_columns(tmp_path: Path) -> None:
+    write_study(tmp_path)
+    grid = comparison_grid(compare(Store(tmp_path).records()))
+    assert grid.headers == (
+        "framework",
+        "version",
+        "n",
+        "training time s",
+        "test time s",
+        "top-1 %",
+        "samples/s",
+        "cores used mean / max",
+        "peak memory MiB",
+        "build s",
+        "first step s",
+        "CPU s",
+    )
+    assert [row[0] for row in grid.texts] == ["caffe", "tensorflow", "theano", "torch"]
+
+
+def test_json_reads_back_with_every_trace(tmp_path: Path) -> None:
+    write_study(tmp_path)
+    write_record(tmp_path, "jax", 1, termination="crashed", reason="boom")
+    content = json.loads(to_json(comparisons_of(tmp_path), tmp_path))
+    (study,) = content["studies"]
+    torch = next(cell for cell in study["cells"] if cell["framework"] == "torch")
+    value = torch["values"]["training_time_s"]
+    assert value["n"] == 3
+    assert value["unit"] == "s"
+    assert value["mean"] == pytest.approx(sum(value["by_seed"].values()) / 3, rel=1e-15)
+    records = {trial["id"]: Path(trial["record"]) for trial in torch["trials"]}
+    assert len(records) == 3
+    for trial, folder in records.items():
+        manifest = json.loads((folder / "manifest.json").read_text())
+        seed = str(manifest["specification"]["seed"])
+        assert manifest["trial"] == trial
+        assert manifest["summary"]["training_time_s"] == value["by_seed"][seed]
+    assert torch["code_sha256"] == {"ab12" * 16: 3}
+    assert [one["termination"] for one in study["excluded"]] == ["crashed"]
+
+
+def test_csv_reads_back_unrounded(tmp_path: Path) -> None:
+    write_study(tmp_path)
+    (comparison,) = comparisons_of(tmp_path)
+    rows = list(csv.DictReader(io.StringIO(to_csv([comparison]))))
+    assert len(rows) == len(comparison.cells) * len(comparison.columns)
+    by_key = {(cell.key.framework, key): value for cell in comparison.cells for key, value in cell.values.items()}
+    for row in rows:
+        statistics = by_key[row["framework"], row["quantity"]].statistics
+        assert statistics is not None
+        assert float(row["mean"]) == statistics.mean
+        assert float(row["sd"]) == statistics.sd
+        assert len(row["trials"].split()) == int(row["n"]) == 3
+
+
+def test_one_seed_has_a_null_deviation_everywhere(tmp_path: Path) -> None:
+    write_study(tmp_path, seeds=1)
+    comparisons = comparisons_of(tmp_path)
+    content = json.loads(to_json(comparisons, tmp_path))
+    assert content["studies"][0]["cells"][0]["values"]["training_time_s"]["sd"] is None
+    assert {row["sd"] for row in csv.DictReader(io.StringIO(to_csv(comparisons)))} == {""}
+    assert "± n/a" in plain(comparisons[0], tmp_path)
+    assert "One seed has no standard deviation" in plain(comparisons[0], tmp_path)
+
+
+def test_markdown_rows_have_equal_columns_and_escaped_text(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1, version=EVIL)
+    write_record(tmp_path, "torch", 2, version="1.0")
+    text = markdown(compare(Store(tmp_path).records()))
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_latex_is_balanced_and_escaped(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1, version="1_0%&#$~^\\{}" + EVIL)
+    write_record(tmp_path, "caffe", 1, termination="crashed", reason="50% of_it")
+    text = latex(compare(Store(tmp_path).records()))
+    assert r"\toprule" in text
+    assert r"50\% of\_it" in text
+    body = text.split("\n", 1)[1]
+    assert not re.search(r"(?<!\\)[%#$_^~](?!\\pm|\\times|\\div|-|\\cdot|\$)", re.sub(r"\$[^$]*\$", "", body))
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
+
+
+def test_escapes() -> None:
+    assert latex_escaped("a_b 5 % ± \n") == r"a\_b 5 \% $\pm$  "
+    assert markdown_escaped("a|b*c_d`\\") == r"a\|b\*c\_d\`\\"
+
+
+def test_control_characters_never_reach_a_terminal(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1, version="1.0\x1b[31m")
+    write_record(tmp_path, "caffe", 1, termination="crashed", reason="a\x1b]0;title\x07\nb")
+    text = comparison_text(tmp_path, "demo")
+    assert isinstance(text, str)
+    assert "\x1b" not in text
+    assert "\x07" not in text
+
+
+@pytest.mark.parametrize(("width", "count"), [(200, 1), (125, 1), (100, 1), (80, 1), (60, 2), (20, 4)])
+def test_terminal_tables_fit(tmp_path: Path, width: int, count: int) -> None:
+    from rich.console import Console
+
+    write_study(tmp_path)
+    made = tables(compare(Store(tmp_path).records()), width)
+    assert len(made) == count
+    if width >= 60:
+        console = Console(width=1000)
+        assert all(console.measure(table).minimum <= width for table in made)
+
+
+@pytest.mark.parametrize("width", [80, 100, 140, 200])
+def test_a_terminal_shows_every_number(tmp_path: Path, width: int) -> None:
+    from rich.console import Console
+
+    write_study(tmp_path)
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(comparison_text(tmp_path, "demo", width))
+    shown = capture.get()
+    assert max(len(line) for line in shown.splitlines()) <= width
+    assert "…" not in shown
+    grid = comparison_grid(compare(Store(tmp_path).records()), joined=False)
+    words = {word for row in grid.texts for text in row for word in text.split()}
+    assert words - set(shown.split()) == set()
+
+
+def test_commands_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "my results"
+    write_study(folder, ("torch",), 1)
+    assert f"dlgauge report '{folder}' --study demo" in plain(compare(Store(folder).records()), folder)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "latex"])
+def test_command_writes_every_form(tmp_path: Path, form: str) -> None:
+    write_study(tmp_path / "store", seeds=2)
+    output = tmp_path / "deep" / f"out.{form}"
+    arguments = ["compare", str(tmp_path / "store"), "--format", form]
+    shown = CliRunner().invoke(app, arguments)
+    written = CliRunner().invoke(app, [*arguments, "--output", str(output)])
+    assert (shown.exit_code, written.exit_code) == (0, 0)
+    assert output.read_text() == shown.stdout
+    assert "torch" in shown.stdout
+
+
+def test_command_takes_columns(tmp_path: Path) -> None:
+    write_study(tmp_path, seeds=2)
+    result = CliRunner().invoke(app, ["compare", str(tmp_path), "-f", "csv", "--columns", "overhead_s, test_loss"])
+    assert {row["quantity"] for row in csv.DictReader(io.StringIO(result.stdout))} == {"overhead_s", "test_loss"}
+    everything = CliRunner().invoke(app, ["compare", str(tmp_path), "-f", "csv", "--all"])
+    assert len({row["quantity"] for row in csv.DictReader(io.StringIO(everything.stdout))}) > 20
+
+
+def test_two_studies_are_two_tables(tmp_path: Path) -> None:
+    write_record(tmp_path, study="one")
+    write_record(tmp_path, study="two")
+    assert [one.study for one in comparisons_of(tmp_path)] == ["one", "two"]
+    assert [one.study for one in comparisons_of(tmp_path, "two")] == ["two"]
+    with pytest.raises(StoreError, match="did you mean 'two'"):
+        comparisons_of(tmp_path, "twoo")
+
+
+def test_empty_store_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="dlgauge run"):
+        comparisons_of(tmp_path)
+
+
+def test_no_completed_trial_is_an_error_with_the_reason(tmp_path: Path) -> None:
+    write_record(tmp_path, termination="crashed", reason="exit status 1")
+    with pytest.raises(StoreError, match=r"1 crashed \(exit status 1\)"):
+        comparisons_of(tmp_path)
+    text = comparison_text(tmp_path, "demo")
+    assert isinstance(text, str)
+    assert "did not complete" in text

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import FileFormatError
+from harness.study import load_frameworks, load_profile
+from harness.study.frameworks import environment_hash, load_framework, obstacle
+from harness.study.profile import resolve_profile
+from harness.workloads import load_network
+
+
+def test_the_four_frameworks_of_the_project_are_found() -> None:
+    found = load_frameworks()
+    assert {
+        name: (found[name].version, found[name].environment) for name in ("tensorflow", "torch", "caffe", "theano")
+    } == {
+        "tensorflow": ("2.21.0", "venv"),
+        "torch": ("2.13.0", "venv"),
+        "caffe": ("1.0.0", "container"),
+        "theano": ("1.0.5", "container"),
+    }
+
+
+def test_a_framework_of_ones_own_is_found_by_the_environment(frameworks_folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DLGAUGE_FRAMEWORKS", str(frameworks_folder))
+    assert {"alpha", "torch"} <= set(load_frameworks())
+
+
+def test_a_framework_found_twice_is_an_error(frameworks_folder: Path) -> None:
+    with pytest.raises(FileFormatError, match="framework 'alpha' stands in"):
+        load_frameworks([frameworks_folder, frameworks_folder])
+
+
+def test_the_folder_has_to_carry_the_name(frameworks_folder: Path) -> None:
+    (frameworks_folder / "alpha").rename(frameworks_folder / "gamma")
+    with pytest.raises(FileFormatError, match=r"environment.yaml:2: framework 'alpha' should stand in a folder"):
+        load_frameworks([frameworks_folder])
+
+
+def test_a_wrong_environment_file_names_its_line(frameworks_folder: Path) -> None:
+    path = frameworks_folder / "beta" / "environment.yaml"
+    path.write_text(path.read_text().replace("environment: container", "environment: docker"))
+    with pytest.raises(FileFormatError, match=r"beta/environment.yaml:5: environment should be 'venv' or 'container'"):
+        load_frameworks([frameworks_folder])
+
+
+def test_the_hash_sees_what_decides_the_environment_and_nothing_else(frameworks_folder: Path) -> None:
+    folder = frameworks_folder / "beta"
+    hashes = [environment_hash(folder)]
+    for name, text in (("requirements.txt", "a==1\n"), ("requirements-gpu.txt", "a==2\n"), ("Dockerfile", "FROM x\n")):
+        (folder / name).write_text(text)
+        hashes.append(environment_hash(folder))
+    assert len(set(hashes)) == 4
+    (folder / "adapter.py").write_text("x = 1\n")
+    (folder / "__pycache__").mkdir()
+    assert environment_hash(folder) == hashes[-1]
+
+
+def test_environment_variables_hold_the_thread_counts_and_the_profile_wins(frameworks_folder: Path) -> None:
+    beta = load_framework(frameworks_folder / "beta")
+    profile = resolve_profile(load_profile("local"), (0, 1, 2))
+    assert beta.variables(profile) == {"OPENBLAS_NUM_THREADS": "3", "POOLS": "3x1"}
+    changed = profile.model_copy(update={"environment": {"POOLS": "mine"}})
+    assert beta.variables(changed)["POOLS"] == "mine"
+
+
+def test_a_layer_that_a_framework_lacks_is_named(frameworks_folder: Path) -> None:
+    path = frameworks_folder / "beta" / "environment.yaml"
+    path.write_text(path.read_text().replace("[batch_norm]", "[relu]"))
+    profile = resolve_profile(load_profile("local"), (0,))
+    found = obstacle(load_framework(path.parent), profile, load_network("lenet"))
+    assert found == ("layer 'relu1' of kind relu", "framework 'beta' cannot run layers of kind relu")

@@ -1,0 +1,181 @@
+"""What a study file means, and what is said of one that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import FileFormatError
+from harness.study import load_study, make_plan, study_names
+from tests.study.conftest import STUDY
+
+
+def error_of(study_of, more: str = "", **options) -> str:
+    with pytest.raises(FileFormatError) as caught:
+        study_of(more, **options)
+    return str(caught.value)
+
+
+def setting_of(study) -> dict:
+    return make_plan(study).trials[0].specification["setting"]
+
+
+def profile_of(study) -> dict:
+    return make_plan(study).trials[0].specification["profile"]
+
+
+def test_overrides_reach_setting_and_profile(study_of) -> None:
+    study = study_of(
+        "overrides:\n  steps: 300\n  momentum: 0.5\n  rate: 1e-3\n  evaluation.every_steps: 100\n"
+        "  multipliers.biases.rate: 1\n  threads: 3\n  cpus: 2\n  memory: 4 GiB\n  environment.OMP_PROC_BIND: close\n"
+        "time_limit: 10 min\n"
+    )
+    setting, profile = setting_of(study), profile_of(study)
+    assert setting["steps"] == 300
+    assert setting["optimizer"]["momentum"] == 0.5
+    assert setting["learning_rate"] == {"policy": "INV", "k0": 0.001, "gamma": 0.0001, "p": 0.75}
+    assert setting["evaluation"] == {"every_steps": 100, "batch_size": 100}
+    assert setting["multipliers"] == {"weights": {"rate": 1.0, "decay": 1.0}, "biases": {"rate": 1.0, "decay": 1.0}}
+    assert profile["cpus"] == [0, 1]
+    assert profile["threads"] == {"intra_op": 3, "inter_op": 1}
+    assert profile["memory_bytes"] == 4 * 2**30
+    assert profile["environment"] == {"OMP_PROC_BIND": "close"}
+    assert make_plan(study).trials[0].specification["time_limit_s"] == 600.0
+
+
+def test_a_mapping_replaces_its_section(study_of) -> None:
+    study = study_of("overrides:\n  learning_rate: {policy: STEP, k0: 0.1, gamma: 0.5, l: 10}\n  rate: 0.2\n")
+    assert setting_of(study)["learning_rate"] == {"policy": "STEP", "k0": 0.2, "gamma": 0.5, "l": 10}
+
+
+def test_vary_spans_the_product_and_the_trials_know_their_values(study_of) -> None:
+    study = study_of("vary:\n  batch_size: [16, 64]\n  threads: [1, 2, 4]\n")
+    plan = make_plan(study)
+    assert len(study.cells) == 12
+    assert len(plan.trials) == 24
+    assert {(trial.varied["batch_size"], trial.varied["threads"]) for trial in plan.trials} == {
+        (size, threads) for size in (16, 64) for threads in (1, 2, 4)
+    }
+    for trial in plan.trials:
+        assert trial.specification["setting"]["batch_size"] == trial.varied["batch_size"]
+        assert trial.specification["profile"]["threads"]["intra_op"] == trial.varied["threads"]
+        assert f"batch_size={trial.varied['batch_size']} · threads=" in trial.label
+
+
+def test_policies_can_be_varied(study_of) -> None:
+    study = study_of(
+        "vary:\n  learning_rate:\n    - {policy: FIX, k0: 0.01}\n    - {policy: EXP, k0: 0.01, gamma: 0.9}\n"
+    )
+    plan = make_plan(study)
+    assert {trial.specification["setting"]["learning_rate"]["policy"] for trial in plan.trials} == {"FIX", "EXP"}
+    assert any("learning_rate=EXP k0=0.01 gamma=0.9" in trial.label for trial in plan.trials)
+
+
+@pytest.mark.parametrize(("epochs", "batch_size", "steps"), [(1, 64, 157), (2, 16, 1250), (0.5, 64, 79), (3, 10000, 3)])
+def test_epochs_become_steps(study_of, epochs: float, batch_size: int, steps: int) -> None:
+    study = study_of(f"overrides: {{epochs: {epochs}, batch_size: {batch_size}}}\n")
+    setting = setting_of(study)
+    assert setting["steps"] == steps
+    assert "epochs" not in setting
+
+
+def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("profile: mine\ncpus: [1, 3]\n")
+    text = STUDY.replace("seeds: [1, 2]", "seeds: {first: 5, count: 3}")
+    study = study_of("profiles: [local, mine.yaml]\n", text=text)
+    assert study.seeds == (5, 6, 7)
+    profiles = {
+        trial.specification["profile"]["name"]: trial.specification["profile"] for trial in make_plan(study).trials
+    }
+    assert profiles["mine"]["cpus"] == [1, 3]
+    assert profiles["local"]["cpus"] == [0, 1, 2, 3]
+    assert profiles["local"]["threads"]["intra_op"] == 4
+    assert profiles["mine"]["threads"]["intra_op"] == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("overrides:\n  momentun: 0.9\n", "x.yaml:7: unknown key 'momentun' in overrides … did you mean 'momentum'?"),
+        ("vary:\n  batchsize: [1]\n", "x.yaml:7: unknown key 'batchsize' in vary … did you mean 'batch_size'?"),
+        ("overide:\n  steps: 3\n", "x.yaml:6: unknown key 'overide' … did you mean 'overrides'?"),
+        ("overrides:\n  momentum: 1.5\n", "x.yaml:7: optimizer.momentum should be less than 1, not 1.5"),
+        (
+            "vary:\n  batch_size:\n    - 16\n    - 0\n",
+            "x.yaml:9: batch_size should be greater than or equal to 1, not 0",
+        ),
+        ("vary:\n  batch_size: [64, 20000]\n", "x.yaml:7: batch_size 20000 is larger than dataset 'mnist-subset'"),
+        (
+            "overrides:\n  evaluation.batch_size: 5000\n",
+            "x.yaml:7: evaluation.batch_size 5000 is larger than dataset 'mnist-subset' with its 2000 test images",
+        ),
+        ("overrides:\n  cpus: 9\n", "x.yaml:7: there are not 9 CPUs; this process may use 4: 0, 1, 2, 3"),
+        ("overrides:\n  cpus: [2, 7]\n", "x.yaml:7: there is no CPU 7 for cpus=[2, 7]"),
+        ("overrides:\n  cpus: some\n", "x.yaml:7: cpus should be 'all', a number of CPUs, or a list"),
+        ("overrides:\n  memory: 4 gigs\n", "x.yaml:7: memory: '4 gigs' has the unknown unit 'gigs'"),
+        ("overrides:\n  blas: openbals\n", "x.yaml:7: blas should be 'reference', 'openblas',"),
+        ("overrides:\n  steps: 10\n  epochs: 1\n", "exactly one of steps and epochs should be given, not steps=10 and"),
+        ("overrides:\n  steps: 1\n", "warm_up_steps=1 should be smaller than steps=1"),
+        (
+            "overrides:\n  rate: 0.1\nvary:\n  learning_rate.k0: [0.1]\n",
+            "x.yaml:9: 'learning_rate.k0' is already set as 'rate'",
+        ),
+        (
+            "overrides:\n  learning_rate: {policy: FIX, k0: 0.1}\n  learning_rate.gamma: 0.1\n",
+            "x.yaml:8: unknown key 'gamma' in learning_rate",
+        ),
+        ("overrides:\n  name: x\n", "x.yaml:7: unknown key 'name' in overrides"),
+        ("overrides:\n  learning_rate: {policy: EXP, k0: 1, gamma: 9}\n", "learning_rate leaves the finite numbers"),
+        ("vary:\n  batch_size: 16\n", "x.yaml:7: vary.batch_size should be a valid tuple, not 16"),
+        ("vary:\n  batch_size: []\n", "x.yaml:7: vary.batch_size"),
+        ("profiles: [lokal]\n", "x.yaml:6: unknown profile 'lokal' … did you mean 'local'?"),
+        ("time_limit: soon\n", "x.yaml:6: time_limit: 'soon' is not a duration"),
+    ],
+)
+def test_errors_name_file_line_and_value(study_of, more: str, message: str) -> None:
+    assert message in error_of(study_of, more)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[alpha, beta]", "[alpha, bata]", "x.yaml:2: unknown framework 'bata' … did you mean 'beta'?"),
+        ("[caffe-mnist]", "[cafe-mnist]", "x.yaml:4: unknown setting 'cafe-mnist' … did you mean 'caffe-mnist'?"),
+        ("[lenet-mnist-subset]", "[lenet]", "x.yaml:3: unknown workload 'lenet'"),
+        ("[lenet-mnist-subset]", "[gone.yaml]", "x.yaml:3: no such workload file:"),
+        ("seeds: [1, 2]", "seeds: []", "x.yaml:5: seeds should have at least 1 item"),
+        ("seeds: [1, 2]", "seeds: [1, -2]", "x.yaml:5: seeds[1] should be greater than or equal to 0, not -2"),
+        (
+            "seeds: [1, 2]",
+            "seeds: {first: 1, cont: 3}",
+            "x.yaml:5: seeds: key 'count' is missing; unknown key 'cont' … did you mean 'count'?",
+        ),
+        ("study: example", "study: My Study", "x.yaml:1: study should be of at most 80 lower-case letters"),
+    ],
+)
+def test_wrong_names_are_found(study_of, old: str, new: str, message: str) -> None:
+    text = STUDY.replace(old, new)
+    assert message in error_of(study_of, text=text)
+
+
+def test_several_mistakes_are_told_at_once(study_of) -> None:
+    text = error_of(study_of, "overrides:\n  momentun: 0.9\n  weight_deacy: 0\nvary:\n  thread: [1]\n")
+    assert [line.split(":")[1] for line in text.splitlines()] == ["7", "8", "10"]
+
+
+def test_a_mistake_in_a_setting_file_is_told_with_its_own_line(study_of, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("setting: mine\nsteps: 0\n")
+    text = error_of(study_of, text=STUDY.replace("[caffe-mnist]", "[mine.yaml]"))
+    assert "mine.yaml:2: steps should be greater than or equal to 1, not 0" in text
+
+
+def test_a_study_can_be_named(frameworks_folder: Path) -> None:
+    assert load_study("quickstart").name == "quickstart"
+    with pytest.raises(FileFormatError, match="no such study … did you mean 'quickstart'?"):
+        load_study("quikstart")
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_study_that_comes_with_the_project_has_a_plan(name: str) -> None:
+    assert make_plan(load_study(name, cpus=(0, 1))).trials

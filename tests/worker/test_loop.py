@@ -1,0 +1,150 @@
+"""The training loop: who is timed when, what is logged, when it stops."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from frameworks.worker.events import EventLog, StepLog
+from frameworks.worker.loop import Diverged, TrainingLoop, predict_all, score
+from frameworks.worker.order import BatchOrder
+from harness.execution.tailing import EventTail, last_step
+
+TEST_LABELS = np.arange(7, dtype=np.int32) % 3
+
+
+class Recorder:
+    """An adapter that notes what it is asked."""
+
+    def __init__(self, losses: list[float] | None = None) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.losses = losses
+
+    def train_step(self, indices: np.ndarray, rate: float) -> float:
+        self.calls.append(("train_step", (indices.tolist(), rate)))
+        done = sum(name == "train_step" for name, _ in self.calls)
+        return self.losses[done - 1] if self.losses else 1.0 / done
+
+    def predict(self, split: str, indices: np.ndarray) -> np.ndarray:
+        self.calls.append(("predict", indices.tolist()))
+        return np.eye(3, dtype=np.float32)[TEST_LABELS[indices]]
+
+    def synchronize(self) -> None:
+        self.calls.append(("synchronize", None))
+
+    def data_ns(self) -> int:
+        return 5
+
+
+def run_loop(
+    folder: Path, adapter: Recorder, *, steps: int = 10, every: int = 4, warm_up: int = 1
+) -> list[dict[str, Any]]:
+    setting = {
+        "steps": steps,
+        "batch_size": 4,
+        "warm_up_steps": warm_up,
+        "evaluation": {"every_steps": every, "batch_size": 3},
+    }
+    events, log = EventLog(str(folder / "events.jsonl"), "none.sock"), StepLog(str(folder / "steps.bin"))
+    rates = 0.5 ** np.arange(steps)
+    loop = TrainingLoop(adapter, setting, 1, rates, TEST_LABELS, 20, events, log)  # type: ignore[arg-type]
+    try:
+        loop.run()
+    finally:
+        log.flush(events.phase("end", loop.steps_done))
+    return EventTail(folder / "events.jsonl").read(at_end=True)
+
+
+def phases(events: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(event["phase"], event["step"]) for event in events if event["event"] == "phase"]
+
+
+def test_phases_follow_each_other_and_hold_the_right_steps(tmp_path: Path) -> None:
+    events = run_loop(tmp_path, Recorder())
+    expected = [("warm_up", 0), ("train", 1), ("evaluate", 4), ("train", 4), ("evaluate", 8), ("train", 8)]
+    assert phases(events) == [*expected, ("evaluate", 10), ("end", 10)]
+    assert [event["step"] for event in events if event["event"] == "evaluation"] == [4, 8, 10]
+
+
+def test_every_step_gets_its_batch_and_its_rate(tmp_path: Path) -> None:
+    adapter = Recorder()
+    run_loop(tmp_path, adapter)
+    given = [value for name, value in adapter.calls if name == "train_step"]
+    order = BatchOrder(1, 20, 4)
+    assert given == [(order.next().tolist(), 0.5**step) for step in range(10)]
+
+
+def test_the_device_is_waited_for_before_every_phase_mark(tmp_path: Path) -> None:
+    adapter = Recorder()
+    run_loop(tmp_path, adapter)
+    names = [name for name, _ in adapter.calls]
+    last_steps = [4, 8, 10]
+    for step in last_steps:
+        position = [i for i, name in enumerate(names) if name == "train_step"][step - 1]
+        assert names[position + 1] == "synchronize"
+
+
+def test_without_evaluation_steps_it_evaluates_once_at_the_end(tmp_path: Path) -> None:
+    events = run_loop(tmp_path, Recorder(), every=0)
+    assert [event["step"] for event in events if event["event"] == "evaluation"] == [10]
+
+
+def test_a_training_of_warm_up_steps_alone_is_evaluated(tmp_path: Path) -> None:
+    events = run_loop(tmp_path, Recorder(), steps=2, warm_up=3)
+    assert phases(events) == [("warm_up", 0), ("evaluate", 2), ("end", 2)]
+
+
+def test_steps_are_logged_one_by_one(tmp_path: Path) -> None:
+    run_loop(tmp_path, Recorder())
+    step = last_step(tmp_path / "steps.bin")
+    assert step is not None
+    assert (step.step, step.loss, step.learning_rate) == (10, 0.1, 0.5**9)
+    assert step.data_ns >= 5
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_stops_the_training_at_that_step(tmp_path: Path, bad: float) -> None:
+    adapter = Recorder([1.0, 1.0, bad, 1.0])
+    with pytest.raises(Diverged) as caught:
+        run_loop(tmp_path, adapter)
+    assert caught.value.step == 3
+    step = last_step(tmp_path / "steps.bin")
+    assert step is not None and step.step == 3
+
+
+def test_prediction_always_asks_for_whole_batches_and_drops_the_filling() -> None:
+    adapter = Recorder()
+    probabilities = predict_all(adapter, "test", 7, 3)  # type: ignore[arg-type]
+    assert [len(value) for name, value in adapter.calls if name == "predict"] == [3, 3, 3]
+    assert probabilities.argmax(axis=1).tolist() == TEST_LABELS.tolist()
+
+
+def test_scores_by_hand() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], np.float32)
+    scores = score(probabilities, np.array([0, 1], np.int32))
+    assert scores["loss"] == pytest.approx(-(math.log(0.5) + math.log(0.2)) / 2, rel=1e-6)
+    assert (scores["top1"], scores["top5"]) == (0.5, 1.0)
+
+
+def test_a_network_that_says_nothing_gets_no_credit_for_ties() -> None:
+    uniform = np.full((10, 10), 0.1, np.float32)
+    scores = score(uniform, np.arange(10, dtype=np.int32))
+    assert (scores["top1"], scores["top5"]) == (0.1, 0.5)
+
+
+def test_a_certain_mistake_has_a_finite_loss_and_nan_has_no_score() -> None:
+    certain = np.array([[1.0, 0.0]], np.float32)
+    assert 80 < score(certain, np.array([1], np.int32))["loss"] < 90
+    broken = np.array([[np.nan, 0.0]], np.float32)
+    assert score(broken, np.array([1], np.int32)) == {"loss": None, "top1": None, "top5": None}
+
+
+def test_events_are_whole_json_lines(tmp_path: Path) -> None:
+    run_loop(tmp_path, Recorder())
+    for line in (tmp_path / "events.jsonl").read_text().splitlines():
+        assert isinstance(json.loads(line)["t_ns"], int)
