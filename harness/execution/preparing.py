@@ -11,8 +11,8 @@ from harness.errors import EnvironmentFailed
 from harness.execution.environments import Environment, Readiness, make_environment
 from harness.study import FrameworkDescription
 
-AT_ONCE = 2
-"""Preparing is half waiting for the network and half unpacking; two at once keep two cores busy."""
+AT_ONCE = 4
+"""Preparing waits for the network, for pip, for apt: four of them at once keep two cores busy."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ set_up_venv() {
     # The folder counts too: an editable install and the programs in .venv/bin name it.
     want=$({ printf '%s\n' "$ROOT" && cat -- "$ROOT/pyproject.toml"; } | sha256sum)
     if [ "$(cat -- "$stamp" 2>/dev/null)" != "$want" ]; then
-        if ! "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
+        if ! "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --no-compile \
             --editable "$ROOT${extra:+[$extra]}" </dev/null >"$log" 2>&1; then
             tail -n 15 -- "$log" >&2
             fail "pip could not install dlgauge into $venv; its last lines stand above" "see $log; check the network"

@@ -23,6 +23,7 @@ environment: container
 honours: {threads: [intra_op], blas: [openblas, reference], precision: [float32], gpus: false}
 unsupported_layers: [batch_norm]
 environment_variables: {OPENBLAS_NUM_THREADS: "{intra_op}", POOLS: "{intra_op}x{inter_op}"}
+blas_folders: {openblas: /opt/openblas, reference: /opt/reference}
 """,
 }
 
