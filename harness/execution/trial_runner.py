@@ -166,7 +166,7 @@ class _Watch:
     def until_end(self, stop: StopRequest, time_limit_s: float) -> None:
         """Wait for the worker's end, the time limit, or a request to stop; the latter two end the worker."""
         deadline = time.monotonic() + time_limit_s
-        while not self._launch.wait(min(PROGRESS_PERIOD_S, max(0.0, deadline - time.monotonic()))):
+        while not self._launch.wait(self._patience_s(stop, deadline)):
             self.read_events()
             self._show_progress()
             if stop.requested:
@@ -177,6 +177,10 @@ class _Watch:
                 continue
             self._launch.kill()
             return
+
+    @staticmethod
+    def _patience_s(stop: StopRequest, deadline: float) -> float:
+        return 0.0 if stop.requested else min(PROGRESS_PERIOD_S, max(0.0, deadline - time.monotonic()))
 
     def read_events(self, *, at_end: bool = False) -> None:
         """Pass on the new events."""
