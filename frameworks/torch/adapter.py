@@ -1,4 +1,4 @@
-"""Torch: resident tensors, `torch.nn.functional`, `torch.optim.SGD`."""
+"""Torch: resident tensors, `torch.nn.functional`, `torch.optim`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import time
 
 import numpy as np
 
+from frameworks.torch.layers import Context, MovingStatistics, make_layer
+from frameworks.torch.optimizers import make_optimizer
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import Unsupported, check_optimizer, layer_input_name, rate_multipliers
+from frameworks.worker.adapter import check_loss
 
 
 class Adapter(Base):
@@ -41,101 +43,83 @@ class Adapter(Base):
 
     def build(self, network, loss, setting, weights):
         torch = self.torch
-        if loss != "softmax_cross_entropy":
-            raise Unsupported("loss %r" % loss, "this adapter has softmax_cross_entropy")
-        self.layers = network["layers"]
-        self.forward_of = {layer["name"]: make_layer(torch, layer) for layer in self.layers}
+        check_loss(loss)
+        self.layers = [(layer["name"], layer["inputs"], make_layer(torch, layer)) for layer in network["layers"]]
         self.parameters = {
             name: torch.tensor(value, device=self.device, requires_grad=True) for name, value in weights.items()
         }
-        self.optimizer = Sgd(torch, self.parameters, setting)
+        self.statistics = {
+            layer["name"]: MovingStatistics(torch, layer["output_shape"][0], layer["decay"])
+            for layer in network["layers"]
+            if layer["kind"] == "batch_normalisation"
+        }
+        self.optimizer = make_optimizer(torch, self.parameters, setting, network["parameters"])
+        self.averages, self.decay = None, None
+        if setting["weight_average"]:
+            self.decay = setting["weight_average"]["decay"]
+            self.averages = {name: value.detach().clone() for name, value in self.parameters.items()}
 
-    def logits(self, images):
-        values = {"input": images}
-        for layer in self.layers:
-            name = layer["name"]
-            values[name] = self.forward_of[name](values[layer_input_name(layer)], self.parameters)
-        return values[self.layers[-1]["name"]]
-
-    def train_step(self, indices, learning_rate):
-        torch = self.torch
+    def train_step(self, indices, learning_rate, masks):
         before_ns = time.monotonic_ns()
-        chosen = torch.from_numpy(indices.astype(np.int64)).to(self.device)
+        chosen = self.torch.from_numpy(indices.astype(np.int64)).to(self.device)
         images, labels = self.images["train"][chosen], self.labels["train"][chosen]
         self._data_ns = time.monotonic_ns() - before_ns
+        return self._step(images, labels, learning_rate, masks)
+
+    def train_on(self, images, labels, learning_rate, masks):
+        before_ns = time.monotonic_ns()
+        images = self.torch.from_numpy(images).to(self.device)
+        labels = self.torch.from_numpy(labels.astype(np.int64)).to(self.device)
+        self._data_ns = time.monotonic_ns() - before_ns
+        return self._step(images, labels, learning_rate, masks)
+
+    def _step(self, images, labels, learning_rate, masks):
         self.optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(self.logits(images), labels)
+        loss = self._loss(images, labels, Context(True, self._tensors(masks), self.statistics))
         loss.backward()
         self.optimizer.step(learning_rate)
+        if self.averages is not None:
+            with self.torch.no_grad():
+                for name, average in self.averages.items():
+                    average.lerp_(self.parameters[name], 1.0 - self.decay)
         return loss.item()
+
+    def _loss(self, images, labels, context):
+        outputs = self._forward(images, self.parameters, context)
+        return self.torch.nn.functional.cross_entropy(outputs[self.layers[-1][0]], labels)
+
+    def _forward(self, images, parameters, context):
+        values = {"input": images}
+        for name, inputs, function in self.layers:
+            values[name] = function([values[source] for source in inputs], parameters, context)
+        return values
+
+    def _evaluate(self, split, indices):
+        with self.torch.no_grad():
+            chosen = self.torch.from_numpy(indices.astype(np.int64)).to(self.device)
+            parameters = self.parameters if self.averages is None else self.averages
+            return self._forward(self.images[split][chosen], parameters, Context(False, None, self.statistics))
+
+    def _tensors(self, masks):
+        return masks and {name: self.torch.from_numpy(mask).to(self.device) for name, mask in masks.items()}
 
     def data_ns(self):
         return self._data_ns
 
     def predict(self, split, indices):
-        torch = self.torch
-        with torch.no_grad():
-            chosen = torch.from_numpy(indices.astype(np.int64)).to(self.device)
-            return torch.softmax(self.logits(self.images[split][chosen]), dim=1).cpu().numpy()
+        logits = self._evaluate(split, indices)[self.layers[-1][0]]
+        return self.torch.softmax(logits, dim=1).cpu().numpy()
 
     def weights(self):
         return {name: value.detach().cpu().numpy().copy() for name, value in self.parameters.items()}
 
+    def activations(self, split, indices):
+        values = self._evaluate(split, indices)
+        return {name: values[name].cpu().numpy() for name, _, _ in self.layers}
 
-class Sgd:
-    """`torch.optim.SGD` doing what the setting says, in either form of momentum.
-
-    Torch's own form is `v = m v + g; w -= r v`. The other, `v = m v + r g; w -= v`, is had exactly by giving the
-    optimizer rate 1 and scaling the gradient, weight decay folded in, by the step's rate.
-    """
-
-    def __init__(self, torch, parameters, setting):
-        description = check_optimizer(setting)
-        self.rate_in_velocity = description["momentum_form"] == "rate_in_velocity"
-        decay = float(description["weight_decay"])
-        self.groups = []
-        for kind in ("weights", "biases"):
-            chosen = [value for name, value in parameters.items() if name.endswith("." + kind)]
-            rate, decay_multiplier = rate_multipliers(setting, kind)
-            self.groups.append({"params": chosen, "multiplier": rate, "decay": decay * decay_multiplier})
-        self.optimizer = torch.optim.SGD(
-            [
-                {"params": group["params"], "weight_decay": 0.0 if self.rate_in_velocity else group["decay"]}
-                for group in self.groups
-            ],
-            lr=1.0,
-            momentum=float(description["momentum"]),
-        )
-
-    def zero_grad(self):
-        for group in self.groups:
-            for parameter in group["params"]:
-                parameter.grad = None
-
-    def step(self, rate):
-        for group, own in zip(self.groups, self.optimizer.param_groups):
-            scaled = rate * group["multiplier"]
-            if not self.rate_in_velocity:
-                own["lr"] = scaled
-                continue
-            for parameter in group["params"]:
-                if group["decay"]:
-                    parameter.grad.add_(parameter.detach(), alpha=group["decay"])
-                parameter.grad.mul_(scaled)
-        self.optimizer.step()
-
-
-def make_layer(torch, layer):
-    """A function `(input, parameters) -> output` for one layer of the network."""
-    functional, name, kind = torch.nn.functional, layer["name"], layer["kind"]
-    if kind == "convolution":
-        stride, padding = layer["stride"], layer["padding"]
-        return lambda x, p: functional.conv2d(x, p[name + ".weights"], p[name + ".biases"], stride, padding)
-    if kind == "max_pool":
-        size, stride = layer["kernel"], layer["stride"]
-        return lambda x, _: functional.max_pool2d(x, size, stride)
-    if kind == "dense":
-        return lambda x, p: functional.linear(torch.flatten(x, 1), p[name + ".weights"], p[name + ".biases"])
-    if kind == "relu":
-        return lambda x, _: functional.relu(x)
-    raise Unsupported("layer %s of kind %r" % (name, kind), "this adapter has convolution, max_pool, dense, relu")
+    def gradients(self, indices, masks):
+        chosen = self.torch.from_numpy(indices.astype(np.int64)).to(self.device)
+        context = Context(True, self._tensors(masks), self.statistics, keep=True)
+        loss = self._loss(self.images["train"][chosen], self.labels["train"][chosen], context)
+        found = self.torch.autograd.grad(loss, list(self.parameters.values()))
+        return {name: gradient.cpu().numpy() for name, gradient in zip(self.parameters, found)}

@@ -62,18 +62,23 @@ def run_trial(events: EventLog) -> int:
     if mismatches:
         return 0
 
+    if "cases" in trial:
+        from frameworks.worker.probe import run_cases
+
+        run_cases(adapter, trial["cases"], events)
+        events.write("done", steps=0)
+        return 0
     events.phase("prepare")
     labels = stage_data(adapter, trial["data_folder"], np)
     events.phase("build")
     with np.load(protocol.WEIGHTS_FILE) as archive:
         weights = {name: archive[name] for name in archive.files}
-    workload, setting = specification["workload"], specification["setting"]
-    network = dict(workload["network"], shapes=trial["shapes"])
-    adapter.build(network, workload["loss"], setting, weights)
+    network, setting = trial["network"], specification["setting"]
+    adapter.build(network, specification["workload"]["loss"], setting, weights)
     rates = np.load(protocol.LEARNING_RATES_FILE)
-    steps = StepLog(protocol.STEPS_FILE)
     seed, train_count = specification["seed"], len(labels["train"])
-    loop = TrainingLoop(adapter, setting, seed, rates, labels["test"], train_count, events, steps)
+    steps = StepLog(protocol.STEPS_FILE)
+    loop = TrainingLoop(adapter, network, setting, seed, rates, labels["test"], train_count, events, steps)
     try:
         loop.run()
     except Diverged as divergence:

@@ -12,7 +12,7 @@ class Unsupported(Exception):
     """The framework cannot express a part of the workload or setting.
 
     Args:
-        what: the layer, optimizer or option, such as `layer kind 'lrn'`.
+        what: the layer, optimizer or option, such as `layer conv1 of kind 'convolution'`.
         why: what is missing.
     """
 
@@ -26,11 +26,15 @@ class Adapter(abc.ABC):
     """Makes one framework run a workload.
 
     Life: `__init__` (imports nothing of the framework), `start()` (imports it and sets thread pools), `describe()`,
-    `stage()` for each split, `build()`, then `train_step()` and `predict()` as often as wanted.
+    `stage()` for the splits, `build()`, then `train_step()` and `predict()` as often as wanted.
 
     Shapes at this boundary: images float32 `(N, C, H, W)`, labels int32 `(N,)`, convolution weights
-    `(out, in, kernel height, kernel width)`, dense weights `(out, in)` over inputs flattened in C order from
-    `C, H, W`, biases `(out,)`. Parameters are named `<layer>.weights` and `<layer>.biases`.
+    `(out, in / groups, kernel height, kernel width)`, dense weights `(out, in)` over inputs flattened in C order from
+    `C, H, W`, biases and the scale and shift of batch normalisation `(out,)`. Parameters are named `<layer>.weights`
+    and `<layer>.biases`.
+
+    `masks`: for every dropout layer of the network, by name, uint8 `(batch, *input shape)`, 1 where a unit is kept; None
+    for a network without dropout.
     """
 
     def __init__(self, profile: dict, trial_folder: str) -> None:
@@ -50,16 +54,22 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def stage(self, split: str, images, labels) -> None:
-        """Put one split (`train` or `test`) where the framework reads it fastest."""
+        """Put one split (`train` or `test`) where the framework reads it fastest.
+
+        The training split is not staged where its images are augmented; `train_on` then gets every mini-batch.
+        """
 
     @abc.abstractmethod
     def build(self, network: dict, loss: str, setting: dict, weights: dict) -> None:
         """Build the network and its training step, holding the given initial weights.
 
         Args:
-            network: `name`, `input` `[C, H, W]`, `layers`, and `shapes`: layer name -> output shape of one image.
-            loss: `softmax_cross_entropy`.
-            setting: as in the specification.
+            network: `name`, `input` `[C, H, W]`, `layers` (each with its fields, `inputs`, `input_shapes`,
+                `output_shape` and, where it has windows, `padding` `[[before, after], [before, after]]` of rows and
+                columns; a negative number of rows after means rows that no window covers), and `parameters`: name ->
+                `{rate, weight_decay}`. The last layer gives the logits. docs/adding-a-framework.md lists the layers.
+            loss: `softmax_cross_entropy`, the mean over the mini-batch. Weight decay is no part of it.
+            setting: as in the specification: `optimizer`, `batch_size`, `evaluation.batch_size`, `weight_average`.
             weights: parameter name -> float32 array.
 
         Raises:
@@ -67,45 +77,72 @@ class Adapter(abc.ABC):
         """
 
     @abc.abstractmethod
-    def train_step(self, indices, learning_rate: float) -> float:
+    def train_step(self, indices, learning_rate: float, masks: "dict | None") -> float:
         """One step on the training images at `indices` (int32, `(batch size,)`); the mean loss before the update."""
 
     @abc.abstractmethod
+    def train_on(self, images, labels, learning_rate: float, masks: "dict | None") -> float:
+        """As `train_step`, on a mini-batch given as arrays: float32 `(batch size, C, H, W)` and int32 `(batch size,)`."""
+
+    @abc.abstractmethod
     def predict(self, split: str, indices):
-        """Class probabilities, float32 `(batch, classes)`; every call has the evaluation batch size."""
+        """Class probabilities, float32 `(batch, classes)`; every call has the evaluation batch size.
+
+        In evaluation: no dropout, moving statistics in batch normalisation, averaged weights where the setting asks.
+        """
 
     @abc.abstractmethod
     def weights(self) -> dict:
-        """Copies of the parameters in the layout above."""
+        """Copies of the parameters in the layout above (never the averages)."""
+
+    @abc.abstractmethod
+    def activations(self, split: str, indices) -> dict:
+        """For parity: the output of every layer in evaluation, by name, float32 `(batch, *output shape)`.
+
+        Called with the evaluation batch size; may be slow. Images and their order of axes are those of this boundary.
+        """
+
+    @abc.abstractmethod
+    def gradients(self, indices, masks: "dict | None") -> dict:
+        """For parity: the gradient of the mean training loss by every parameter, without weight decay, in their layout.
+
+        Leaves parameters, velocities and moving averages as they are. Called with the training batch size.
+        """
 
     def synchronize(self) -> None:  # noqa: B027 - on a CPU there is nothing to wait for
         """Wait until the device has done all work handed to it."""
 
     def data_ns(self) -> "int | None":
-        """Nanoseconds that the last `train_step` spent gathering its mini-batch; None where the adapter cannot tell."""
+        """Nanoseconds that the last step spent gathering its mini-batch; None where the adapter cannot tell."""
         return None
 
 
-def layer_input_name(layer: dict) -> str:
-    """Name of the only input of a layer with one input."""
-    return layer["inputs"][0]
+def check_loss(loss: str) -> None:
+    """Raise `Unsupported` for a loss that the adapters do not have."""
+    if loss != "softmax_cross_entropy":
+        raise Unsupported("loss %r" % loss, "known: softmax_cross_entropy")
 
 
-def rate_multipliers(setting: dict, kind: str) -> "tuple[float, float]":
-    """(rate multiplier, decay multiplier) of a parameter kind, `weights` or `biases`."""
-    chosen = setting["multipliers"][kind]
-    return float(chosen["rate"]), float(chosen["decay"])
+def unknown_layer(layer: dict) -> Unsupported:
+    """What to raise for a layer that an adapter does not have."""
+    return Unsupported("layer %s of kind %r" % (layer["name"], layer["kind"]), "this adapter has no such layer")
 
 
 def check_optimizer(setting: dict) -> dict:
     """The optimizer's description, if it is one that the adapters have.
 
     Raises:
-        Unsupported: not SGD with one of the two forms of momentum.
+        Unsupported: neither SGD with one of the two forms of momentum nor Adam with one of the two places of epsilon.
     """
     optimizer = setting["optimizer"]
-    if optimizer["kind"] != "sgd":
-        raise Unsupported("optimizer %r" % optimizer["kind"], "this adapter has sgd")
-    if optimizer["momentum_form"] not in ("rate_in_velocity", "rate_on_velocity"):
-        raise Unsupported("momentum_form %r" % optimizer["momentum_form"], "known: rate_in_velocity, rate_on_velocity")
+    options = {"sgd": ("momentum_form", MOMENTUM_FORMS), "adam": ("epsilon_placement", EPSILON_PLACEMENTS)}
+    if optimizer["kind"] not in options:
+        raise Unsupported("optimizer %r" % optimizer["kind"], "known: %s" % ", ".join(options))
+    key, known = options[optimizer["kind"]]
+    if optimizer[key] not in known:
+        raise Unsupported("%s %r" % (key, optimizer[key]), "known: %s" % ", ".join(known))
     return optimizer
+
+
+MOMENTUM_FORMS = ("rate_in_velocity", "rate_on_velocity")
+EPSILON_PLACEMENTS = ("corrected", "uncorrected")

@@ -9,6 +9,7 @@ import numpy as np
 
 from frameworks.worker.adapter import Adapter
 from frameworks.worker.events import EventLog, StepLog
+from frameworks.worker.masks import DropoutMasks
 from frameworks.worker.order import BatchOrder
 from frameworks.worker.protocol import DATA_NS_UNKNOWN
 
@@ -29,6 +30,7 @@ class TrainingLoop:
 
     Args:
         adapter: built and with both splits staged.
+        network: resolved, see `frameworks.worker.adapter.Adapter.build`.
         setting: the setting of the specification.
         seed: the trial's seed.
         learning_rates: float64, one a step.
@@ -39,6 +41,7 @@ class TrainingLoop:
     def __init__(
         self,
         adapter: Adapter,
+        network: dict,
         setting: dict,
         seed: int,
         learning_rates,
@@ -52,6 +55,7 @@ class TrainingLoop:
         self._rates = [float(rate) for rate in learning_rates]
         self._test_labels = test_labels
         self._order = BatchOrder(seed, train_count, setting["batch_size"])
+        self._masks = DropoutMasks(seed, network, setting["batch_size"])
         self._events = events
         self._steps = steps
         self._done = 0
@@ -97,14 +101,14 @@ class TrainingLoop:
 
     def _train(self, until: int) -> None:
         """The hot path: everything that is not the framework's own work is between two `train_step` calls."""
-        train_step, next_batch = self._adapter.train_step, self._order.next
+        train_step, next_batch, next_masks = self._adapter.train_step, self._order.next, self._masks.next
         data_ns, add, rates, now = self._adapter.data_ns, self._steps.add, self._rates, time.monotonic_ns
         for step in range(self._done, until):
             before_ns = now()
-            indices = next_batch()
+            indices, masks = next_batch(), next_masks()
             order_ns = now() - before_ns
             rate = rates[step]
-            loss = train_step(indices, rate)
+            loss = train_step(indices, rate, masks)
             gather_ns = data_ns()
             add(step + 1, now(), DATA_NS_UNKNOWN if gather_ns is None else order_ns + gather_ns, loss, rate)
             self._done = step + 1

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import struct
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 TRIAL_FILE = "trial.json"
 WEIGHTS_FILE = "weights.npz"
 LEARNING_RATES_FILE = "learning_rates.npy"
 EVENTS_FILE = "events.jsonl"
 STEPS_FILE = "steps.bin"
+PROBE_FILE = "probe.npz"
 STDOUT_FILE = "stdout.log"
 STDERR_FILE = "stderr.log"
 LAUNCHER_FILE = "launcher.jsonl"

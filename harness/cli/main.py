@@ -8,7 +8,7 @@ import sys
 import typer
 
 from harness import __version__
-from harness.cli import compare, frameworks, plan, prepare, report, run
+from harness.cli import adapter, compare, frameworks, plan, prepare, report, run
 from harness.errors import DlgaugeError
 
 EXIT_ERROR = 2
@@ -29,6 +29,7 @@ app.command()(compare.compare)
 app.command()(report.report)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)
+app.add_typer(adapter.app)
 
 
 def _version(value: bool) -> None:

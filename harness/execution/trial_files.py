@@ -11,7 +11,7 @@ import numpy as np
 from frameworks.worker.protocol import LEARNING_RATES_FILE, PROTOCOL_VERSION, TRIAL_FILE, WEIGHTS_FILE
 from harness.schedules import learning_rates
 from harness.study import Trial
-from harness.workloads import initial_weights, shapes
+from harness.workloads import initial_weights, parameter_settings, resolve_network
 
 
 def write_trial_files(folder: Path, trial: Trial, data_folder: str) -> None:
@@ -21,17 +21,16 @@ def write_trial_files(folder: Path, trial: Trial, data_folder: str) -> None:
         data_folder: the prepared arrays' folder as the worker sees it.
     """
     specification = trial.specification
-    setting = specification["setting"]
+    setting, network = specification["setting"], specification["workload"]["network"]
     content: dict[str, Any] = {
         "protocol": PROTOCOL_VERSION,
         "trial": trial.id,
         "study": trial.study,
         "specification": specification,
-        "shapes": shapes(specification["workload"]["network"]),
+        "network": {**resolve_network(network), "parameters": parameter_settings(network, setting)},
         "data_folder": data_folder,
     }
     (folder / TRIAL_FILE).write_text(json.dumps(content, indent=1) + "\n")
-    network = specification["workload"]["network"]
-    weights: dict[str, Any] = dict(initial_weights(network, setting["initialisation"], specification["seed"]))
+    weights: dict[str, Any] = dict(initial_weights(network, setting, specification["seed"]))
     np.savez(folder / WEIGHTS_FILE, **weights)
     np.save(folder / LEARNING_RATES_FILE, learning_rates(setting["learning_rate"], setting["steps"]))

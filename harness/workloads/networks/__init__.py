@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from harness.workloads.networks.graph import LayerError, Network, load_network, network_names, parse_network
-from harness.workloads.networks.layers import Convolution, Dense, Layer, MaxPool, Relu
-from harness.workloads.networks.shapes import fan_in, forward_flops, parameter_count, parameter_shapes, shapes
+from harness.workloads.networks.layer import Parameter, Shape
+from harness.workloads.networks.layers import Layer
+from harness.workloads.networks.shapes import (
+    LayerCounts,
+    forward_flops,
+    layer_counts,
+    parameter_count,
+    parameters,
+    resolve_network,
+    shapes,
+)
 
 __all__ = [
-    "Convolution",
-    "Dense",
     "Layer",
+    "LayerCounts",
     "LayerError",
-    "MaxPool",
     "Network",
-    "Relu",
-    "fan_in",
+    "Parameter",
+    "Shape",
     "forward_flops",
+    "layer_counts",
     "load_network",
     "network_names",
     "parameter_count",
-    "parameter_shapes",
+    "parameters",
     "parse_network",
+    "resolve_network",
     "shapes",
 ]

@@ -12,7 +12,8 @@ from pydantic import AliasChoices, Field, model_validator
 from harness.errors import FileFormatError
 from harness.fields import FileModel, PositiveInt, Slug
 from harness.validation import nearest
-from harness.workloads.networks.layers import Layer, ShapeError
+from harness.workloads.networks.layer import ShapeError
+from harness.workloads.networks.layers import Layer
 from harness.yaml_files import YamlDocument, find_named, load_yaml, names_in, validate
 
 NETWORKS_FOLDER = Path(__file__).resolve().parent
@@ -93,12 +94,11 @@ def infer_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """Output shape of `input` and of every layer, without the batch."""
     found: dict[str, tuple[int, ...]] = {INPUT: network.input}
     for layer in network.layers:
-        given = found[layer.inputs[0]]
         try:
-            found[layer.name] = layer.output_shape(given)
+            found[layer.name] = layer.output_shape(*(found[name] for name in layer.inputs))
         except ShapeError as error:
-            text = "x".join(str(size) for size in given)
-            raise LayerError(layer.name, f"{error} (input {layer.inputs[0]!r} has shape {text})") from None
+            given = ", ".join(f"input {name!r} has shape {'x'.join(map(str, found[name]))}" for name in layer.inputs)
+            raise LayerError(layer.name, f"{error} ({given})") from None
     return found
 
 

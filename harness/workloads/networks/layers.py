@@ -1,114 +1,149 @@
-"""The layer kinds: parameters, output shape, tensors to train, and work of each.
-
-A new kind is one class here, listed in `Layer`. Shapes are without the batch: `(C, H, W)` or `(units,)`.
-"""
+"""The layer kinds. A new kind is one class, listed in `Layer`."""
 
 from __future__ import annotations
 
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from harness.fields import FileModel, NonNegativeInt, PositiveInt, Slug
+from harness.fields import PositiveInt, PositiveNumber
+from harness.workloads.networks.layer import LayerBase, Parameter, Shape, ShapeError, image
+from harness.workloads.networks.spatial import AveragePool, Convolution, MaxPool
 
-Shape = tuple[int, ...]
-
-
-class ShapeError(ValueError):
-    """A layer cannot take the shape it is given."""
-
-
-class _OneInput(FileModel):
-    """A layer with one input."""
-
-    name: Slug
-    inputs: tuple[str, ...] = Field(min_length=1, max_length=1)
-
-    def parameters(self, _input_shape: Shape) -> dict[str, Shape]:
-        """Tensors to train, by role (`weights`, `biases`), in the order they are drawn; none unless a kind has some."""
-        return {}
-
-    def forward_flops(self, _input_shape: Shape) -> int:
-        """Operations of the multiply-adds for one image, a multiply-add counted as two; biases not counted."""
-        return 0
+MASK_LEVELS = 256
+"""Dropout keeps a unit if a random byte is below `keep * 256`: one byte a unit, the same in every framework."""
 
 
-class Convolution(_OneInput):
-    """2-D cross-correlation with a square kernel and zero padding on all sides; weights `(out, in, kh, kw)`."""
-
-    kind: Literal["convolution"]
-    filters: PositiveInt
-    kernel: PositiveInt
-    stride: PositiveInt = 1
-    padding: NonNegativeInt = 0
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """`(filters, H', W')`; rows and columns that no full kernel covers are dropped, as in every framework."""
-        _, height, width = _image(input_shape)
-        covered = min(height, width) + 2 * self.padding
-        if self.kernel > covered:
-            raise ShapeError(f"kernel {self.kernel} is larger than its padded input of {covered}")
-        return (self.filters, *((size + 2 * self.padding - self.kernel) // self.stride + 1 for size in (height, width)))
-
-    def parameters(self, input_shape: Shape) -> dict[str, Shape]:
-        """Weights `(filters, C, kernel, kernel)` and biases `(filters,)`."""
-        return {"weights": (self.filters, input_shape[0], self.kernel, self.kernel), "biases": (self.filters,)}
-
-    def forward_flops(self, input_shape: Shape) -> int:
-        """`2 * filters * H' * W' * C * kernel ** 2`."""
-        return 2 * math.prod(self.output_shape(input_shape)) * input_shape[0] * self.kernel**2
-
-
-class MaxPool(_OneInput):
-    """Maximum over square windows without padding."""
-
-    kind: Literal["max_pool"]
-    kernel: PositiveInt
-    stride: PositiveInt
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """`(C, H', W')`. Windows have to tile the input: where they do not, frameworks round differently."""
-        channels, height, width = _image(input_shape)
-        for size in (height, width):
-            if size < self.kernel or (size - self.kernel) % self.stride:
-                raise ShapeError(f"windows of {self.kernel} with stride {self.stride} do not tile {height}x{width}")
-        return (channels, *((size - self.kernel) // self.stride + 1 for size in (height, width)))
-
-
-class Dense(_OneInput):
-    """Fully connected layer over the input flattened in C order; weights `(out, in)`."""
+class Dense(LayerBase):
+    """Fully connected layer over the input flattened in C order; weights `(units, inputs)`."""
 
     kind: Literal["dense"]
     units: PositiveInt
+    biases: bool = True
 
-    def output_shape(self, _input_shape: Shape) -> Shape:
+    def output_shape(self, *_input_shapes: Shape) -> Shape:
         """`(units,)`."""
         return (self.units,)
 
-    def parameters(self, input_shape: Shape) -> dict[str, Shape]:
-        """Weights `(units, inputs)` and biases `(units,)`."""
-        return {"weights": (self.units, math.prod(input_shape)), "biases": (self.units,)}
+    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
+        """`weights`, and `biases` unless the layer has none."""
+        inputs = math.prod(input_shape)
+        found = {"weights": Parameter((self.units, inputs), inputs, self.units)}
+        if self.biases:
+            found["biases"] = Parameter((self.units,), inputs, self.units)
+        return found
 
     def forward_flops(self, input_shape: Shape) -> int:
         """`2 * units * inputs`."""
         return 2 * self.units * math.prod(input_shape)
 
 
-class Relu(_OneInput):
-    """`max(x, 0)`, element by element."""
+class Activation(LayerBase):
+    """Element by element: `relu` max(x, 0), `tanh`, `sigmoid` 1 / (1 + exp(-x))."""
 
-    kind: Literal["relu"]
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """The input's shape."""
-        return input_shape
+    kind: Literal["relu", "tanh", "sigmoid"]
 
 
-Layer = Annotated[Convolution | MaxPool | Dense | Relu, Field(discriminator="kind")]
+class Dropout(LayerBase):
+    """In training every unit is kept with probability `keep` and then divided by it, else 0; otherwise the identity.
+
+    The masks are drawn by the worker from the trial's seed `dropout`, the same in every framework.
+    """
+
+    kind: Literal["dropout"]
+    keep: Annotated[float, Field(strict=True, gt=0, le=1)]
+
+    @field_validator("keep")
+    @classmethod
+    def _whole_levels(cls, value: float) -> float:
+        if value * MASK_LEVELS != round(value * MASK_LEVELS):
+            raise ValueError(f"should be a multiple of 1/{MASK_LEVELS}, such as 0.5 or 0.75, not {value}")
+        return value
 
 
-def _image(shape: Shape) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        raise ShapeError(f"needs an input of channels, height, width, not {shape}")
-    return shape[0], shape[1], shape[2]
+class LocalResponseNormalisation(LayerBase):
+    """`x / (bias + alpha / n * sum of squares) ** beta` over a neighbourhood of n elements around each.
+
+    `across: channels`: `size` channels of the same pixel, n = size. `across: space`: a square of `size` in the same
+    channel, n = size ** 2. Beyond the edges everything is 0; n stays the same. As in Caffe 1.0.0
+    (`src/caffe/layers/lrn_layer.cpp`: ACROSS_CHANNELS, WITHIN_CHANNEL); TensorFlow's own `alpha` is `alpha / n` here.
+    """
+
+    kind: Literal["local_response_normalisation"]
+    across: Literal["channels", "space"]
+    size: PositiveInt
+    alpha: PositiveNumber
+    beta: PositiveNumber
+    bias: PositiveNumber = 1.0
+
+    @field_validator("size")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError(f"should be odd, so that a neighbourhood has a middle, not {value}")
+        return value
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        """The input's shape, which is an image's."""
+        return image(input_shapes[0])
+
+
+class BatchNormalisation(LayerBase):
+    """`weights * (x - mean) / sqrt(variance + epsilon) + biases`, each of them one number a channel.
+
+    In training mean and (biased) variance are those of the mini-batch. In evaluation they are moving averages over the
+    steps: after t steps `sum_i decay ** (t - i) * value_i / sum_i decay ** (t - i)`, the variance unbiased
+    (`n / (n - 1)`), as in Caffe 1.0.0 (`src/caffe/layers/batch_norm_layer.cpp`).
+    """
+
+    kind: Literal["batch_normalisation"]
+    epsilon: PositiveNumber
+    decay: Annotated[float, Field(strict=True, ge=0, lt=1)]
+
+    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
+        """`weights` (scale, 1 at the start) and `biases` (shift, 0 at the start), `(C,)` each."""
+        channels = input_shape[0]
+        return {
+            "weights": Parameter((channels,), 1, 1, initial=1.0),
+            "biases": Parameter((channels,), 1, 1, initial=0.0),
+        }
+
+
+class GlobalAveragePool(LayerBase):
+    """Mean of every channel."""
+
+    kind: Literal["global_average_pool"]
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        """`(C,)`."""
+        return (image(input_shapes[0])[0],)
+
+
+class Add(LayerBase):
+    """Sum of two outputs of the same shape, as at the end of a residual block."""
+
+    kind: Literal["add"]
+    inputs: tuple[str, ...] = Field(min_length=2, max_length=2)
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        """The inputs' shape."""
+        first, second = input_shapes
+        if first != second:
+            raise ShapeError(f"adds outputs of different shapes, {'x'.join(map(str, first))} and {'x'.join(map(str, second))}")
+        return first
+
+
+Layer = Annotated[
+    Convolution
+    | MaxPool
+    | AveragePool
+    | GlobalAveragePool
+    | Dense
+    | Activation
+    | Dropout
+    | LocalResponseNormalisation
+    | BatchNormalisation
+    | Add,
+    Field(discriminator="kind"),
+]

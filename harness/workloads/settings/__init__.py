@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from harness.workloads.settings.applied import initial_weights, parameter_settings, rules_without_layer
 from harness.workloads.settings.setting import (
+    Adam,
     Evaluation,
     Multipliers,
+    Rule,
     Setting,
     Sgd,
     load_setting,
     setting_names,
 )
 
-__all__ = ["Evaluation", "Multipliers", "Setting", "Sgd", "load_setting", "setting_names"]
+__all__ = [
+    "Adam",
+    "Evaluation",
+    "Multipliers",
+    "Rule",
+    "Setting",
+    "Sgd",
+    "initial_weights",
+    "load_setting",
+    "parameter_settings",
+    "rules_without_layer",
+    "setting_names",
+]

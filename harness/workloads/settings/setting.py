@@ -10,7 +10,7 @@ from pydantic import AliasChoices, Field, model_validator
 
 from harness.fields import FileModel, NonNegativeInt, NonNegativeNumber, PositiveInt, PositiveNumber, Slug
 from harness.schedules import Policy
-from harness.workloads.initialisation import Initialisation
+from harness.workloads.initialisation import Filler, Initialisation
 from harness.yaml_files import find_named, load_yaml, names_in, validate
 
 SETTINGS_FOLDER = Path(__file__).resolve().parent
@@ -20,13 +20,34 @@ class Sgd(FileModel):
     """Stochastic gradient descent with momentum and L2 weight decay.
 
     `momentum_form`: `rate_in_velocity` is `v = m v + r g; w -= v` (Caffe, Keras); `rate_on_velocity` is
-    `v = m v + g; w -= r v` (Torch, optax). `g` already holds `weight_decay * decay multiplier * w`.
+    `v = m v + g; w -= r v` (Torch, optax). `g` already holds `weight_decay * decay multiplier * w`. With `nesterov` the
+    last assignment is `w -= m v + r g`, respectively `w -= r (g + m v)`, with the new `v`.
     """
 
     kind: Literal["sgd"]
-    momentum: Annotated[float, Field(strict=True, ge=0, lt=1)]
-    momentum_form: Literal["rate_in_velocity", "rate_on_velocity"]
-    weight_decay: NonNegativeNumber
+    momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
+    momentum_form: Literal["rate_in_velocity", "rate_on_velocity"] = "rate_in_velocity"
+    nesterov: bool = False
+    weight_decay: NonNegativeNumber = 0.0
+
+
+class Adam(FileModel):
+    """Adam (Kingma and Ba, arXiv 1412.6980), with L2 weight decay added to the gradient.
+
+    `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g²`; after t steps m' = m / (1 - b1^t), v' = v / (1 - b2^t).
+    `epsilon_placement`: `corrected` is `w -= r m' / (sqrt(v') + epsilon)` (Algorithm 1; Torch); `uncorrected` is
+    `w -= r sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon)` (end of its section 2; TensorFlow, Caffe).
+    """
+
+    kind: Literal["adam"]
+    beta1: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.999
+    epsilon: PositiveNumber = 1e-8
+    epsilon_placement: Literal["corrected", "uncorrected"]
+    weight_decay: NonNegativeNumber = 0.0
+
+
+Optimizer = Annotated[Sgd | Adam, Field(discriminator="kind")]
 
 
 class Multiplier(FileModel):
@@ -43,6 +64,31 @@ class Multipliers(FileModel):
     biases: Multiplier = Multiplier()
 
 
+class ParameterRule(FileModel):
+    """What is different for the weights or the biases of some layers; what is None stays as the setting has it."""
+
+    rate: NonNegativeNumber | None = None
+    decay: NonNegativeNumber | None = None
+    initialisation: Filler | None = None
+
+
+class Rule(FileModel):
+    """An exception for the layers of these names; a network that has none of them is not concerned."""
+
+    layers: tuple[Slug, ...] = Field(min_length=1)
+    weights: ParameterRule = ParameterRule()
+    biases: ParameterRule = ParameterRule()
+
+
+class WeightAverage(FileModel):
+    """Evaluate with moving averages of the parameters: after every step `average = decay average + (1 - decay) w`.
+
+    The averages start at the initial values. Training goes on with the parameters themselves.
+    """
+
+    decay: Annotated[float, Field(strict=True, ge=0, lt=1)]
+
+
 class Evaluation(FileModel):
     """A pass over the test split every so many steps, and always after the last step."""
 
@@ -55,6 +101,8 @@ class Setting(FileModel):
 
     Attributes:
         warm_up_steps: first training steps that are kept out of the steady-state figures (tracing, compilation).
+        rules: exceptions by layer; later rules go before earlier ones.
+        weight_average: None where the parameters themselves are evaluated.
     """
 
     name: Slug = Field(validation_alias=AliasChoices("setting", "name"))
@@ -62,10 +110,12 @@ class Setting(FileModel):
     epochs: PositiveNumber | None = None
     batch_size: PositiveInt
     warm_up_steps: NonNegativeInt = 1
-    optimizer: Sgd
+    optimizer: Optimizer
     learning_rate: Policy
     multipliers: Multipliers = Multipliers()
     initialisation: Initialisation
+    rules: tuple[Rule, ...] = ()
+    weight_average: WeightAverage | None = None
     evaluation: Evaluation
 
     @model_validator(mode="after")

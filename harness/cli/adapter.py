@@ -1,0 +1,55 @@
+"""`dlgauge adapter`: checking an adapter against the contract."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(name="adapter", help="Check adapters.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def check(
+    name: str = typer.Argument(..., metavar="FRAMEWORK"),
+    only: str = typer.Option("", "--only", help="Only cases whose name contains this text."),
+) -> None:
+    """Run every case of the adapter contract and compare with the NumPy reference; exit status 1 on any violation."""
+    import tempfile
+    from pathlib import Path
+
+    from harness.cli.prepare import choose
+    from harness.execution.environments import make_environment
+    from harness.parity.comparing import compare, first_violation
+    from harness.parity.contract_cases import contract_cases
+    from harness.parity.probing import probe_framework, probe_reference
+    from harness.study import load_frameworks, resolve_profile
+    from harness.study.profile import allowed_cpus, load_profile
+
+    framework = choose(load_frameworks(), [name])[0]
+    environment = make_environment(framework)
+    environment.prepare(print)
+    cases = [case for case in contract_cases() if only in case.name]
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        profile = resolve_profile(load_profile("local"), allowed_cpus())
+        probes, _ = probe_framework(environment, cases, Path(folder), profile)
+        references = probe_reference(cases, Path(folder))
+    for case in cases:
+        probe = probes[case.name]
+        if probe.unsupported:
+            print(f"{case.name}: unsupported: {probe.unsupported}")
+            continue
+        if probe.error:
+            failed += 1
+            print(f"{case.name}: {probe.error}")
+            continue
+        differences = compare(references[case.name], probe, case.network)
+        violation = first_violation(differences)
+        worst = max(differences, key=lambda difference: difference.relative or 0.0)
+        if violation:
+            failed += 1
+            print(f"{case.name}: FAILED: {violation.quantity} of {violation.name}: {violation.detail or violation.relative}")
+        else:
+            print(f"{case.name}: ok (largest difference {worst.relative:.1e}, {worst.quantity} of {worst.name})")
+    print(f"{len(cases)} cases, {failed} failed")
+    if failed:
+        raise typer.Exit(1)
