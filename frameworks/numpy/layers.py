@@ -130,7 +130,7 @@ def global_average_pool(_layer, inputs, _parameters, _context):
 def dense(_layer, inputs, parameters, _context):
     (x,), weights = inputs, parameters["weights"]
     flat = x.reshape(len(x), -1)
-    y = flat @ weights.T + (parameters["biases"] if "biases" in parameters else 0.0)
+    y = flat @ weights.T + parameters.get("biases", 0.0)
 
     def backward(dy):
         gradients = {"weights": dy.T @ flat}

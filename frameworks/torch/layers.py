@@ -118,7 +118,13 @@ def add(_torch, _layer):
 
 
 def local_response_normalisation(torch, layer):
-    functional, size, alpha, beta, bias = torch.nn.functional, layer["size"], layer["alpha"], layer["beta"], layer["bias"]
+    functional, size, alpha, beta, bias = (
+        torch.nn.functional,
+        layer["size"],
+        layer["alpha"],
+        layer["beta"],
+        layer["bias"],
+    )
     if layer["across"] == "channels":
         return lambda inputs, _parameters, _context: functional.local_response_norm(inputs[0], size, alpha, beta, bias)
 
@@ -142,9 +148,7 @@ def batch_normalisation(torch, layer):
         if context.keep:
             return batch_norm(inputs[0], None, None, weights, biases, True, 0.0, epsilon)
         moving.steps += 1
-        return batch_norm(
-            inputs[0], moving.mean, moving.variance, weights, biases, True, moving.momentum, epsilon
-        )
+        return batch_norm(inputs[0], moving.mean, moving.variance, weights, biases, True, moving.momentum, epsilon)
 
     return apply
 
@@ -167,7 +171,8 @@ def _floor_drops(layer):
     """Whether padding both sides by `before` gives the same windows, since the operation drops what is left over."""
     shape = layer["input_shapes"][0][1:]
     counts = [
-        (size + 2 * before - layer["kernel"]) // layer["stride"] + 1 for size, (before, _) in zip(shape, layer["padding"])
+        (size + 2 * before - layer["kernel"]) // layer["stride"] + 1
+        for size, (before, _) in zip(shape, layer["padding"])
     ]
     return counts == layer["output_shape"][1:]
 

@@ -73,8 +73,8 @@ class Sgd(_Optimizer):
 class Adam(_Optimizer):
     """`torch.optim.Adam`, whose epsilon stands beside the corrected root (`corrected`).
 
-    For `uncorrected`, `sqrt(v) + epsilon` before the correction: `m' / (sqrt(v') + epsilon / sqrt(1 - b2^t))` is the same,
-    so the step's epsilon is set.
+    For `uncorrected`, `sqrt(v) + epsilon` before the correction: `m' / (sqrt(v') + epsilon / sqrt(1 - b2^t))` is the
+    same, so the step's epsilon is set.
     """
 
     def __init__(self, torch, groups, optimizer):

@@ -33,8 +33,8 @@ class Adapter(abc.ABC):
     `C, H, W`, biases and the scale and shift of batch normalisation `(out,)`. Parameters are named `<layer>.weights`
     and `<layer>.biases`.
 
-    `masks`: for every dropout layer of the network, by name, uint8 `(batch, *input shape)`, 1 where a unit is kept; None
-    for a network without dropout.
+    `masks`: for every dropout layer of the network, by name, uint8 `(batch, *input shape)`, 1 where a unit is kept;
+    None for a network without dropout.
     """
 
     def __init__(self, profile: dict, trial_folder: str) -> None:
@@ -82,7 +82,7 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def train_on(self, images, labels, learning_rate: float, masks: "dict | None") -> float:
-        """As `train_step`, on a mini-batch given as arrays: float32 `(batch size, C, H, W)` and int32 `(batch size,)`."""
+        """As `train_step`, on a mini-batch given as arrays: float32 `(batch, C, H, W)` and int32 `(batch,)`."""
 
     @abc.abstractmethod
     def predict(self, split: str, indices):

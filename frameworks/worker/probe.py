@@ -19,7 +19,8 @@ def run_cases(adapter: Adapter, cases: "list[dict]", events) -> None:
     """Probe one case after the other with one started adapter; what went wrong with a case is an event of its own.
 
     Args:
-        cases: each with `name`, `folder` (relative to the working folder), `network`, `loss`, `setting`, `seed`, `steps`.
+        cases: each with `name`, `folder` (relative to the working folder), `network`, `loss`, `setting`, `seed`,
+            `steps`.
         events: takes `case` events: `name`, and `unsupported` or `error` where there is no probe.
     """
     for case in cases:

@@ -21,8 +21,8 @@ def check(
     from harness.parity.comparing import compare, first_violation
     from harness.parity.contract_cases import contract_cases
     from harness.parity.probing import probe_framework, probe_reference
-    from harness.study import load_frameworks, resolve_profile
-    from harness.study.profile import allowed_cpus, load_profile
+    from harness.study import load_frameworks
+    from harness.study.profile import allowed_cpus, load_profile, resolve_profile
 
     framework = choose(load_frameworks(), [name])[0]
     environment = make_environment(framework)
@@ -47,7 +47,9 @@ def check(
         worst = max(differences, key=lambda difference: difference.relative or 0.0)
         if violation:
             failed += 1
-            print(f"{case.name}: FAILED: {violation.quantity} of {violation.name}: {violation.detail or violation.relative}")
+            print(
+                f"{case.name}: FAILED: {violation.quantity} of {violation.name}: {violation.detail or violation.relative}"
+            )
         else:
             print(f"{case.name}: ok (largest difference {worst.relative:.1e}, {worst.quantity} of {worst.name})")
     print(f"{len(cases)} cases, {failed} failed")

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from harness import __version__
-from harness.cli import adapter, compare, frameworks, plan, prepare, report, run
+from harness.cli import adapter, compare, frameworks, network, parity, plan, prepare, report, run
 from harness.errors import DlgaugeError
 
 EXIT_ERROR = 2
@@ -29,7 +29,9 @@ app.command()(compare.compare)
 app.command()(report.report)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)
+app.command()(parity.parity)
 app.add_typer(adapter.app)
+app.add_typer(network.app)
 
 
 def _version(value: bool) -> None:

@@ -24,8 +24,8 @@ TOLERANCES = {
 }
 """Largest difference allowed in each quantity, in float32 on inputs without ties, over 20 steps.
 
-Relative: of arrays to the largest magnitude in the reference's array (one layer, one parameter), of loss and rate to each
-step's own value. Activations and weights after the steps carry the differences of all steps with them.
+Relative: of arrays to the largest magnitude in the reference's array (one layer, one parameter), of loss and rate to
+each step's own value. Activations and weights after the steps carry the differences of all steps with them.
 """
 
 
@@ -102,7 +102,7 @@ def _steps(quantity: str, a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray
         return Difference(quantity, "steps", None, f"{len(found)} steps, expected {len(expected)}")
     relative = np.abs(expected - found) / np.maximum(np.abs(expected), np.finfo(np.float32).tiny)
     beyond = np.flatnonzero(~(relative <= TOLERANCES[quantity]))
-    step = int(beyond[0]) if beyond.size else int(relative.argmax(initial=0))
+    step = int(beyond[0]) if beyond.size else int(relative.argmax())
     if not np.isfinite(found[step]):
         return Difference(quantity, f"step {step + 1}", None, f"is {found[step]}")
     return Difference(quantity, f"step {step + 1}", float(relative[step]))

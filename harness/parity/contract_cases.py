@@ -43,6 +43,7 @@ def network(*layers: dict[str, Any], size: tuple[int, int, int] = (3, 9, 9)) -> 
     }
 
 
+LRN = {"kind": "local_response_normalisation", "alpha": 0.5, "beta": 0.75}
 CONV = {"kind": "convolution", "filters": 6, "kernel": 3}
 NETWORKS: dict[str, dict[str, Any]] = {
     "convolution-valid": network(CONV),
@@ -82,11 +83,16 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "dropout-images": network(CONV, {"kind": "dropout", "keep": 0.75}),
     "lrn-channels": network(
         CONV,
-        {"kind": "local_response_normalisation", "across": "channels", "size": 5, "alpha": 0.5, "beta": 0.75, "bias": 2.0},
+        {
+            "kind": "local_response_normalisation",
+            "across": "channels",
+            "size": 5,
+            "alpha": 0.5,
+            "beta": 0.75,
+            "bias": 2.0,
+        },
     ),
-    "lrn-space": network(
-        CONV, {"kind": "local_response_normalisation", "across": "space", "size": 3, "alpha": 0.5, "beta": 0.75}
-    ),
+    "lrn-space": network(CONV, {**LRN, "across": "space", "size": 3}),
     "batch-normalisation": network(
         {**CONV, "biases": False}, {"kind": "batch_normalisation", "epsilon": 1e-5, "decay": 0.9}, {"kind": "tanh"}
     ),

@@ -45,9 +45,7 @@ def probe_reference(cases: Sequence[Case], folder: Path) -> dict[str, Probe]:
     """Every case in the NumPy reference, in this process; the cases' folders lie in `folder` already."""
     adapter = ReferenceAdapter({}, str(folder))
     adapter.start()
-    return {
-        case.name: Probe(run_case(adapter, case.description(case.name), str(folder / case.name))) for case in cases
-    }
+    return {case.name: Probe(run_case(adapter, case.description(case.name), str(folder / case.name))) for case in cases}
 
 
 def write_cases(cases: Sequence[Case], folder: Path) -> None:

@@ -85,6 +85,19 @@ class Gaussian(FileModel):
         return random.normal(self.mean, self.std, parameter.shape)
 
 
+class HeNormal(FileModel):
+    """Normal with mean 0 and standard deviation sqrt(2 / fan_in).
+
+    Source: He et al. (arXiv 1502.01852), section 2.2.
+    """
+
+    kind: Literal["he_normal"]
+
+    def draw(self, random: np.random.RandomState, parameter: Parameter) -> Drawn:
+        """One tensor."""
+        return random.normal(0.0, math.sqrt(2.0 / parameter.fan_in), parameter.shape)
+
+
 class TruncatedNormal(FileModel):
     """Normal with mean 0 and standard deviation `std`; values beyond two standard deviations are drawn again.
 
@@ -103,7 +116,8 @@ class TruncatedNormal(FileModel):
 
 
 Filler = Annotated[
-    CaffeXavier | GlorotUniform | InverseSqrtFanIn | Constant | Gaussian | TruncatedNormal, Field(discriminator="kind")
+    CaffeXavier | GlorotUniform | InverseSqrtFanIn | HeNormal | Constant | Gaussian | TruncatedNormal,
+    Field(discriminator="kind"),
 ]
 
 

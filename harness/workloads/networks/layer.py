@@ -23,8 +23,8 @@ class Parameter:
     """A tensor to train.
 
     Attributes:
-        shape: weights of convolutions `(out, in / groups, kernel, kernel)`, of dense layers `(out, in)`; others `(out,)`.
-        fan_in, fan_out: connections into one output unit and out of one input unit, of the layer (a bias has its layer's).
+        shape: weights of convolutions `(out, in / groups, kernel, kernel)`, of dense layers `(out, in)`; else `(out,)`.
+        fan_in, fan_out: connections into one output unit and out of one input unit (a bias has those of its layer).
         initial: the value of a parameter that settings do not draw (scale and shift of batch normalisation).
         connections: of each output channel, the input channels it is connected to; all other weights stay 0.
     """
@@ -66,7 +66,7 @@ class LayerBase(FileModel):
         return 0
 
     def resolved(self, _input_shape: Shape) -> dict[str, Any]:
-        """What the worker gets beside or in place of the layer's own fields: everything a framework could read twice."""
+        """What the worker gets beside or in place of the layer's own fields: all that a framework could misread."""
         return {}
 
 

@@ -130,7 +130,9 @@ class Add(LayerBase):
         """The inputs' shape."""
         first, second = input_shapes
         if first != second:
-            raise ShapeError(f"adds outputs of different shapes, {'x'.join(map(str, first))} and {'x'.join(map(str, second))}")
+            raise ShapeError(
+                f"adds outputs of different shapes, {'x'.join(map(str, first))} and {'x'.join(map(str, second))}"
+            )
         return first
 
 

@@ -16,9 +16,7 @@ def parameter_settings(network: Network | Mapping[str, Any], setting: Setting | 
     return {name: _multipliers(name, parsed) for name in parameters(network)}
 
 
-def initial_weights(
-    network: Network | Mapping[str, Any], setting: Setting | Mapping[str, Any], seed: int
-) -> Weights:
+def initial_weights(network: Network | Mapping[str, Any], setting: Setting | Mapping[str, Any], seed: int) -> Weights:
     """Initial parameters of a trial: `<layer>.weights` and `<layer>.biases` -> float32 arrays.
 
     The start values of batch normalisation (1 and 0) stay unless a rule names the layer.

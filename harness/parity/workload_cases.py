@@ -1,0 +1,77 @@
+"""The case of a workload: its own network and setting, on inputs without ties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import DlgaugeError
+from harness.parity.case import Case
+from harness.workloads import Network, Setting, Workload, load_network, load_setting, load_workload
+from harness.workloads.networks import network_names
+from harness.workloads.settings import setting_names
+from harness.workloads.workload import workload_names
+
+BATCH_SIZE = 32
+"""The largest mini-batch of a case: every operation runs as in training, and twenty steps take seconds."""
+
+EVALUATION_BATCH_SIZE = 32
+
+
+def find_case(name: str, *, setting: str | None = None, steps: int = 20) -> Case:
+    """The case of a workload, or of a network (by name, or a file that ends in `.yaml`).
+
+    Args:
+        setting: name or file; default: the setting of the same name.
+
+    Raises:
+        DlgaugeError: nothing of that name; no setting given and none of that name.
+    """
+    network, classes = _network(name)
+    chosen = _setting(name, setting)
+    return make_case(name.removesuffix(".yaml").rsplit("/", 1)[-1], network, chosen, classes=classes, steps=steps)
+
+
+def make_case(name: str, network: Network, setting: Setting, *, classes: int, steps: int) -> Case:
+    """Images uniform in [0, 1) have no ties; labels are drawn too: only that all agree matters, not what is learned."""
+    batch_size = min(setting.batch_size, BATCH_SIZE)
+    resolved = setting.model_copy(
+        update={
+            "steps": steps,
+            "epochs": None,
+            "batch_size": batch_size,
+            "evaluation": setting.evaluation.model_copy(update={"batch_size": EVALUATION_BATCH_SIZE}),
+        }
+    )
+    random = np.random.RandomState(2018)
+
+    def images(count: int) -> tuple[np.ndarray, np.ndarray]:
+        drawn = random.uniform(0.0, 1.0, (count, *network.input)).astype(np.float32)
+        return drawn, random.randint(0, classes, count).astype(np.int32)
+
+    # More images than steps need, so that the order of the batches matters; two epochs for the smallest batches.
+    count = max(batch_size * steps // 2, EVALUATION_BATCH_SIZE)
+    return Case(name, network, resolved, images(count), images(EVALUATION_BATCH_SIZE), steps)
+
+
+def _network(name: str) -> tuple[Network, int]:
+    if not name.endswith(".yaml") and name in workload_names():
+        workload: Workload = load_workload(name)
+        return workload.network, workload.dataset.classes
+    if name.endswith(".yaml") or name in network_names():
+        network = load_network(name, relative_to=Path.cwd())
+        return network, network.classes
+    raise DlgaugeError(
+        f"no workload and no network is called {name!r}",
+        hint=f"workloads: {', '.join(workload_names())}; networks: {', '.join(network_names())}; or name a .yaml file",
+    )
+
+
+def _setting(name: str, setting: str | None) -> Setting:
+    if setting is None and name not in setting_names():
+        raise DlgaugeError(
+            f"no setting is called {name!r}",
+            hint=f"name one with --setting: {', '.join(setting_names())}, or a .yaml file",
+        )
+    return load_setting(setting or name, relative_to=Path.cwd())
