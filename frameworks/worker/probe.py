@@ -62,7 +62,7 @@ def take_probe(adapter: Adapter, network: dict, setting: dict, seed: int, learni
         test split, in evaluation; gradients those of the first mini-batch, in training. The last step goes through
         `train_on`, all others through `train_step`.
     """
-    found = {}
+    found: "dict[str, np.ndarray]" = {}
     batch_size, evaluation = setting["batch_size"], np.arange(setting["evaluation"]["batch_size"], dtype=np.int32)
     _add(found, "weights_before", adapter.weights())
     _add(found, "activations_before", adapter.activations("test", evaluation))

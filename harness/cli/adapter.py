@@ -20,19 +20,20 @@ def check(
     from harness.execution.environments import make_environment
     from harness.parity.comparing import compare, first_violation
     from harness.parity.contract_cases import contract_cases
-    from harness.parity.probing import probe_framework, probe_reference
+    from harness.parity.probing import REFERENCE, probe_framework
     from harness.study import load_frameworks
     from harness.study.profile import allowed_cpus, load_profile, resolve_profile
 
-    framework = choose(load_frameworks(), [name])[0]
-    environment = make_environment(framework)
+    known = load_frameworks()
+    environment, reference = (make_environment(choose(known, [chosen])[0]) for chosen in (name, REFERENCE))
     environment.prepare(print)
+    reference.prepare(print)
     cases = [case for case in contract_cases() if only in case.name]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         profile = resolve_profile(load_profile("local"), allowed_cpus())
-        probes, _ = probe_framework(environment, cases, Path(folder), profile)
-        references = probe_reference(cases, Path(folder))
+        probes, _ = probe_framework(environment, cases, Path(folder) / name, profile)
+        references, _ = probe_framework(reference, cases, Path(folder) / REFERENCE / "reference", profile)
     for case in cases:
         probe = probes[case.name]
         if probe.unsupported:
@@ -47,9 +48,8 @@ def check(
         worst = max(differences, key=lambda difference: difference.relative or 0.0)
         if violation:
             failed += 1
-            print(
-                f"{case.name}: FAILED: {violation.quantity} of {violation.name}: {violation.detail or violation.relative}"
-            )
+            size = violation.detail or f"{violation.relative:.1e}"
+            print(f"{case.name}: FAILED: {violation.quantity} of {violation.name}: {size}")
         else:
             print(f"{case.name}: ok (largest difference {worst.relative:.1e}, {worst.quantity} of {worst.name})")
     print(f"{len(cases)} cases, {failed} failed")

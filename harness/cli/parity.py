@@ -1,5 +1,119 @@
-"""`dlgauge parity`: placeholder while the command is built."""
+"""`dlgauge parity`: prove that the frameworks compute the same, or say where they do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.parity.case import Case
 
 
-def parity() -> None:
-    """Prove that adapters compute the same."""
+def parity(
+    name: str = typer.Argument(None, metavar="[WORKLOAD]", help="A workload, a network, or a network file (.yaml)."),
+    every: bool = typer.Option(False, "--all", help="Every workload of the papers, each with its own setting."),
+    frameworks: str = typer.Option(
+        "", "--frameworks", help="Names, separated by commas; default: all."
+    ),
+    setting: str = typer.Option(None, "--setting", help="A setting, by name or file; default: that of the same name."),
+    steps: int = typer.Option(20, "--steps", min=1, help="Training steps to compare."),
+    as_json: bool = typer.Option(False, "--json", help="The certificates as JSON."),
+) -> None:
+    """Train all frameworks on the same weights, batches and rates and compare losses, activations, gradients, weights.
+
+    Every framework is compared with the NumPy reference. The certificate is kept; records name the one that covers
+    them.
+    Exit status 1 when a framework differs or fails.
+    """
+    import json
+
+    from harness.records.certificates import keep_certificate
+
+    cases = _cases(name, every=every, setting=setting, steps=steps)
+    certificates = []
+    for case, content in _certified(cases, frameworks, quiet=as_json):
+        sha256, path = keep_certificate(content)
+        certificates.append({**content, "sha256": sha256})
+        if not as_json:
+            _print(case, content)
+            print(f"  certificate {sha256[:16]}: {path}")
+    if as_json:
+        print(json.dumps(certificates if every else certificates[0], indent=1))
+    elif len(certificates) > 1:
+        passed = sum(bool(content["passed"]) for content in certificates)
+        print(f"{passed} of {len(certificates)} workloads: every framework agrees")
+    if not all(content["passed"] for content in certificates):
+        raise typer.Exit(1)
+
+
+def _cases(name: str | None, *, every: bool, setting: str | None, steps: int) -> list[Case]:
+    from harness.errors import DlgaugeError
+    from harness.parity.workload_cases import PAPER_WORKLOADS, find_case
+
+    if every == (name is not None):
+        raise DlgaugeError("name one workload, or give --all", hint=f"of the papers: {', '.join(PAPER_WORKLOADS)}")
+    if name is not None:
+        return [find_case(name, setting=setting, steps=steps)]
+    return [find_case(each, setting=setting, steps=steps) for each in PAPER_WORKLOADS]
+
+
+def _certified(cases: list[Case], frameworks: str, *, quiet: bool) -> list[tuple[Case, dict[str, Any]]]:
+    import sys
+    import tempfile
+    from pathlib import Path
+
+    from harness.cli.prepare import choose
+    from harness.execution.environments import Readiness, make_environment
+    from harness.parity.certificate import make_certificate, probe_all
+    from harness.parity.probing import REFERENCE
+    from harness.study import load_frameworks
+    from harness.study.profile import allowed_cpus, load_profile, resolve_profile
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if quiet else sys.stdout, flush=True)
+
+    known = load_frameworks()
+    names = [part.strip() for part in frameworks.split(",") if part.strip()]
+    chosen = [one for one in choose(known, names) if one.name != REFERENCE]
+    environments = [make_environment(one) for one in chosen]
+    usable = []
+    for environment in environments:
+        state = environment.state()
+        if state.readiness is Readiness.UNUSABLE and not names:
+            say(f"left out: {environment.framework.name}: {state.reason}")
+            continue
+        environment.prepare(say)
+        usable.append(environment)
+    reference = make_environment(choose(known, [REFERENCE])[0])
+    reference.prepare(say)
+    profile = resolve_profile(load_profile("local"), allowed_cpus())
+    with tempfile.TemporaryDirectory(prefix="dlgauge-parity-") as folder:
+        probed = probe_all([reference, *usable], cases, Path(folder), profile, lambda line: say(f"running {line}"))
+    own = probed.pop(REFERENCE)
+    return [(case, make_certificate(case, own, probed)) for case in cases]
+
+
+def _print(case: Case, content: Mapping[str, Any]) -> None:
+    from harness.workloads import parameter_count
+
+    print(
+        f"{case.name}: {parameter_count(case.network):,} parameters, setting {content['setting']}, "
+        f"{content['steps']} steps of {content['batch_size']}"
+    )
+    for name, one in content["frameworks"].items():
+        print(f"  {name} {one['version']}: {_verdict(one, content['tolerances'])}")
+        for cause in (one.get("violation") or {}).get("causes", []):
+            print(f"    known: {cause['name']}: {cause['text']}")
+
+
+def _verdict(one: Mapping[str, Any], tolerances: Mapping[str, float]) -> str:
+    if "reason" in one:
+        return f"{one['verdict']}: {one['reason']}"
+    if violation := one.get("violation"):
+        size = violation["detail"] or f"{violation['relative']:.1e} (tolerance {tolerances[violation['quantity']]:.0e})"
+        return f"DIFFERS first in {violation['quantity']} of {violation['name']}: {size}"
+    shown = ("loss", "activations_before", "gradients", "weights_after")
+    return "agrees; largest differences: " + ", ".join(f"{key} {one['largest'][key]['relative']:.1e}" for key in shown)

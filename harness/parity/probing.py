@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frameworks.numpy.adapter import Adapter as ReferenceAdapter
-from frameworks.worker.probe import run_case
 from frameworks.worker.protocol import EVENTS_FILE, PROBE_FILE, PROTOCOL_VERSION, TRIAL_FILE
 from harness.errors import EnvironmentFailed
 from harness.execution.environments import Environment
@@ -22,6 +20,9 @@ from harness.execution.termination import Evidence, classify
 from harness.parity.case import Case
 from harness.study import Profile
 from harness.study.specification import FrameworkIdentity
+
+REFERENCE = "numpy"
+"""The framework that every other is compared with."""
 
 TIME_LIMIT_S = 1800.0
 
@@ -41,23 +42,13 @@ class Probe:
     error: str | None = None
 
 
-def probe_reference(cases: Sequence[Case], folder: Path) -> dict[str, Probe]:
-    """Every case in the NumPy reference, in this process; the cases' folders lie in `folder` already."""
-    adapter = ReferenceAdapter({}, str(folder))
-    adapter.start()
-    return {case.name: Probe(run_case(adapter, case.description(case.name), str(folder / case.name))) for case in cases}
-
-
-def write_cases(cases: Sequence[Case], folder: Path) -> None:
-    """A folder for every case, with its arrays."""
-    for case in cases:
-        case.write(folder / case.name)
-
-
 def probe_framework(
     environment: Environment, cases: Sequence[Case], folder: Path, profile: Profile
 ) -> tuple[dict[str, Probe], dict[str, Any]]:
-    """Every case in a framework's environment, in one worker; `folder` is used up by it.
+    """Every case in a framework's environment, in one worker.
+
+    Args:
+        folder: does not exist yet; its name has to be one of its own among the trials that run at the same time.
 
     Returns:
         Probes by case, and the worker's own description (versions, threads, BLAS).
@@ -65,7 +56,8 @@ def probe_framework(
     Raises:
         EnvironmentFailed: the worker could not be started, or ended before it had gone through all cases.
     """
-    write_cases(cases, folder)
+    for case in cases:
+        case.write(folder / case.name)
     specification = {
         "framework": FrameworkIdentity.of(environment.framework).model_dump(mode="json"),
         "profile": profile.model_dump(mode="json"),

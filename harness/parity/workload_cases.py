@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.errors import DlgaugeError
 from harness.parity.case import Case
-from harness.workloads import Network, Setting, Workload, load_network, load_setting, load_workload
+from harness.workloads import Network, Setting, Workload, load_network, load_setting, load_workload, shapes
 from harness.workloads.networks import network_names
 from harness.workloads.settings import setting_names
 from harness.workloads.workload import workload_names
@@ -17,6 +17,21 @@ BATCH_SIZE = 32
 """The largest mini-batch of a case: every operation runs as in training, and twenty steps take seconds."""
 
 EVALUATION_BATCH_SIZE = 32
+
+
+PAPER_WORKLOADS = (
+    "tensorflow-mnist",
+    "caffe-mnist",
+    "torch-mnist",
+    "theano-mnist",
+    "tensorflow-cifar10",
+    "caffe-cifar10",
+    "torch-cifar10",
+    "theano-cifar10",
+    "cnn3",
+    "resnet-32",
+)
+"""The eight defaults of GTDLBench (arXiv 1810.12210), and CNN3 and ResNet-32 of LRBench (arXiv 1908.06477)."""
 
 
 def find_case(name: str, *, setting: str | None = None, steps: int = 20) -> Case:
@@ -61,7 +76,7 @@ def _network(name: str) -> tuple[Network, int]:
         return workload.network, workload.dataset.classes
     if name.endswith(".yaml") or name in network_names():
         network = load_network(name, relative_to=Path.cwd())
-        return network, network.classes
+        return network, shapes(network)[network.layers[-1].name][0]
     raise DlgaugeError(
         f"no workload and no network is called {name!r}",
         hint=f"workloads: {', '.join(workload_names())}; networks: {', '.join(network_names())}; or name a .yaml file",
