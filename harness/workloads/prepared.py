@@ -20,7 +20,7 @@ from harness.workloads.datasets.dataset import ARRAYS, Dataset, load_dataset
 from harness.workloads.preprocessing import preprocess
 from harness.workloads.workload import Workload, parse_workload
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 MANIFEST_FILE = "manifest.json"
 _ATTEMPTS = 8
 
@@ -134,10 +134,11 @@ def _build(target: Path, workload: Workload, dataset: Dataset) -> None:
 
 def _write(folder: Path, workload: Workload, dataset: Dataset) -> None:
     files = {}
+    splits = preprocess(dataset.train_images, dataset.test_images, workload.preprocessing)
+    arrays = {"train_images": splits.train, "test_images": splits.test}
     for name in ARRAYS:
-        array = getattr(dataset, name)
         path = folder / f"{name}.npy"
-        np.save(path, preprocess(array, workload.preprocessing) if name.endswith("images") else array)
+        np.save(path, arrays.get(name, getattr(dataset, name)))
         path.chmod(0o644)
         status = path.stat()
         files[path.name] = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": _sha256(path)}

@@ -10,7 +10,7 @@ from harness.errors import FileFormatError
 from harness.fields import FileModel, PositiveInt, Sha256, Slug
 from harness.workloads.datasets.description import DatasetDescription, load_description
 from harness.workloads.networks import Network, load_network, shapes
-from harness.workloads.preprocessing import Preprocessing
+from harness.workloads.preprocessing import Preprocessing, Shape, StepError, preprocessed_shape
 from harness.yaml_files import UnknownName, YamlDocument, find_named, load_yaml, names_in, validate
 
 WORKLOADS_FOLDER = Path(__file__).resolve().parent / "workloads"
@@ -67,7 +67,7 @@ def load_workload(name: str, *, relative_to: Path | None = None) -> Workload:
     file = validate(document, _WorkloadFile)
     dataset = _dataset(document, file)
     network = _network(document, file)
-    _check_fit(document, dataset, network)
+    _check_fit(document, file, dataset, network)
     identity = DatasetIdentity(**{key: getattr(dataset, key) for key in DatasetIdentity.model_fields})
     return Workload(
         name=file.workload, dataset=identity, preprocessing=file.preprocessing, network=network, loss=file.loss
@@ -88,11 +88,14 @@ def _network(document: YamlDocument, file: _WorkloadFile) -> Network:
         raise FileFormatError(error.what, where=document.where(("network",))) from None
 
 
-def _check_fit(document: YamlDocument, dataset: DatasetDescription, network: Network) -> None:
-    if network.input != dataset.shape:
+def _check_fit(document: YamlDocument, file: _WorkloadFile, dataset: DatasetDescription, network: Network) -> None:
+    shape = _input_shape(document, file, dataset)
+    if network.input != shape:
+        given = f"has {_text(dataset.shape)}"
+        if file.preprocessing:
+            given += f", after preprocessing {_text(shape)}"
         raise FileFormatError(
-            f"network {network.name!r} takes images of shape {_text(network.input)}, "
-            f"dataset {dataset.name!r} has {_text(dataset.shape)}",
+            f"network {network.name!r} takes images of shape {_text(network.input)}, dataset {dataset.name!r} {given}",
             where=document.where(("network",)),
         )
     last = network.layers[-1].name
@@ -103,6 +106,13 @@ def _check_fit(document: YamlDocument, dataset: DatasetDescription, network: Net
             f"dataset {dataset.name!r} has {dataset.classes} classes",
             where=document.where(("network",)),
         )
+
+
+def _input_shape(document: YamlDocument, file: _WorkloadFile, dataset: DatasetDescription) -> Shape:
+    try:
+        return preprocessed_shape(dataset.shape, file.preprocessing)
+    except StepError as error:
+        raise FileFormatError(str(error), where=document.where(("preprocessing",))) from None
 
 
 def _text(shape: tuple[int, ...]) -> str:

@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_caffes_xavier_and_zero_biases() -> None:
-    weights = initial_weights(load_network("lenet"), load_setting("caffe-mnist").initialisation, 1)
+    weights = initial_weights(load_network("lenet"), load_setting("caffe-mnist"), 1)
     for name, fan_in in (("conv1", 25), ("conv2", 500), ("dense1", 800), ("dense2", 500)):
         values, bound = weights[f"{name}.weights"], (3 / fan_in) ** 0.5
         assert values.dtype == np.float32
@@ -37,8 +37,8 @@ def test_caffes_xavier_and_zero_biases() -> None:
 
 
 def test_the_same_seed_gives_the_same_weights_for_ever() -> None:
-    initialisation = load_setting("caffe-mnist").initialisation.model_dump(mode="json")
-    first, again, other = (initial_weights(WORKLOAD.network, initialisation, seed) for seed in (1, 1, 2))
+    setting = load_setting("caffe-mnist").model_dump(mode="json", exclude_none=True)
+    first, again, other = (initial_weights(WORKLOAD.network, setting, seed) for seed in (1, 1, 2))
     digest = hashlib.sha256(b"".join(first[name].tobytes() for name in first)).hexdigest()
     assert digest == hashlib.sha256(b"".join(again[name].tobytes() for name in again)).hexdigest()
     assert not np.array_equal(first["conv1.weights"], other["conv1.weights"])
@@ -47,14 +47,15 @@ def test_the_same_seed_gives_the_same_weights_for_ever() -> None:
 
 def test_gaussian_and_constant() -> None:
     given = {"weights": {"kind": "gaussian", "std": 0.01}, "biases": {"kind": "constant", "value": 0.1}}
-    weights = initial_weights(WORKLOAD.network, given, 3)
+    setting = load_setting("caffe-mnist").model_dump(mode="json", exclude_none=True)
+    weights = initial_weights(WORKLOAD.network, {**setting, "initialisation": given}, 3)
     assert weights["dense1.weights"].std() == pytest.approx(0.01, rel=0.02)
     assert (weights["dense1.biases"] == np.float32(0.1)).all()
 
 
 def test_scaling_by_a_power_of_two_is_exact_and_leaves_the_original() -> None:
     images = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
-    scaled = preprocess(images, [Scale(kind="scale", factor=1 / 256)])
+    scaled = preprocess(images, images, [Scale(kind="scale", factor=1 / 256)]).train
     assert scaled.dtype == np.float32
     np.testing.assert_array_equal(scaled * 256, images)
     assert images.dtype == np.uint8
