@@ -8,7 +8,12 @@ from typing import Any, Literal
 
 from harness.errors import FileFormatError
 from harness.fields import FileModel, PositiveInt, Sha256, Slug
-from harness.workloads.datasets.description import DatasetDescription, load_description
+from harness.workloads.datasets.description import (
+    VARIANT_SIGN,
+    DatasetDescription,
+    DatasetName,
+    load_description,
+)
 from harness.workloads.networks import Network, load_network, shapes
 from harness.workloads.preprocessing import Preprocessing, Shape, StepError, preprocessed_shape
 from harness.yaml_files import UnknownName, YamlDocument, find_named, load_yaml, names_in, validate
@@ -19,7 +24,7 @@ WORKLOADS_FOLDER = Path(__file__).resolve().parent / "workloads"
 class DatasetIdentity(FileModel):
     """What a specification says of its dataset: enough to know it again without its files."""
 
-    name: Slug
+    name: DatasetName
     content_sha256: Sha256
     train: PositiveInt
     test: PositiveInt
@@ -28,9 +33,12 @@ class DatasetIdentity(FileModel):
 
 
 class Workload(FileModel):
-    """A workload, complete: its JSON is the part `workload` of a specification."""
+    """A workload, complete: its JSON is the part `workload` of a specification.
 
-    name: Slug
+    On a variant of its dataset it is called after both: `caffe-cifar10@jpeg75`.
+    """
+
+    name: DatasetName
     dataset: DatasetIdentity
     preprocessing: tuple[Preprocessing, ...]
     network: Network
@@ -60,11 +68,19 @@ def workload_names() -> list[str]:
 def load_workload(name: str, *, relative_to: Path | None = None) -> Workload:
     """A workload by name, or from a file where the name ends in `.yaml`.
 
+    `NAME@VARIANT` is the workload on that variant of its dataset: `caffe-cifar10@jpeg75` is on `cifar10@jpeg75`.
+
     Raises:
         FileFormatError: unknown name; a file that is not valid; dataset and network that do not fit together.
     """
-    document = load_yaml(find_named(name, WORKLOADS_FOLDER, "workload", relative_to=relative_to))
+    base, variant = name, ""
+    if not name.endswith((".yaml", ".yml")):
+        base, _, variant = name.partition(VARIANT_SIGN)
+    document = load_yaml(find_named(base, WORKLOADS_FOLDER, "workload", relative_to=relative_to))
     file = validate(document, _WorkloadFile)
+    if variant:
+        changed = {"workload": f"{file.workload}@{variant}", "dataset": f"{file.dataset}@{variant}"}
+        file = file.model_copy(update=changed)
     dataset = _dataset(document, file)
     network = _network(document, file)
     _check_fit(document, file, dataset, network)
