@@ -1,4 +1,4 @@
-"""TensorFlow: a resident dataset, one `tf.function` per training step, TensorFlow's own momentum kernels."""
+"""TensorFlow: a resident dataset, one `tf.function` per training step, TensorFlow's own kernels for the update."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import platform
 
 import numpy as np
 
+from frameworks.tensorflow.layers import Context, MovingStatistics, make_layers
+from frameworks.tensorflow.layout import channels_first, channels_last, flattened_inputs, from_tensorflow, to_tensorflow
+from frameworks.tensorflow.optimizers import make_averages, make_optimizer
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import Unsupported, check_optimizer, layer_input_name, rate_multipliers
+from frameworks.worker.adapter import check_loss
+from frameworks.worker.layers import dropout_layers
 
 
 class Adapter(Base):
@@ -41,144 +45,110 @@ class Adapter(Base):
     def stage(self, split, images, labels):
         tf = self.tf
         with tf.device("/CPU:0"):
-            self.images[split] = tf.constant(np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
+            self.images[split] = tf.constant(channels_last(images))
             self.labels[split] = tf.constant(labels.astype(np.int32))
 
     def build(self, network, loss, setting, weights):
         tf = self.tf
-        if loss != "softmax_cross_entropy":
-            raise Unsupported("loss %r" % loss, "this adapter has softmax_cross_entropy")
-        self.layers = network["layers"]
+        check_loss(loss)
+        self.layers = make_layers(tf, network)
         self.flattened = flattened_inputs(network)
         self.parameters = {
             name: tf.Variable(to_tensorflow(value, self.flattened.get(name))) for name, value in weights.items()
         }
-        self.forward_of = {layer["name"]: make_layer(tf, layer, self.parameters) for layer in self.layers}
-        update = make_update(tf, self.parameters, setting)
-        names = list(self.parameters)
+        self.statistics = {
+            layer["name"]: MovingStatistics(tf, layer["output_shape"][0], layer["decay"])
+            for layer in network["layers"]
+            if layer["kind"] == "batch_normalisation"
+        }
+        self.averages, self.update_averages = make_averages(tf, self.parameters, setting)
+        self.update = make_optimizer(tf, self.parameters, setting, network["parameters"])
+        self._make_functions(network, setting["batch_size"])
 
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec([setting["batch_size"]], tf.int32),
-                tf.TensorSpec([], tf.float32),
-            ]
-        )
-        def train_step(indices, rate):
-            images = tf.gather(self.images["train"], indices)
-            labels = tf.gather(self.labels["train"], indices)
-            with tf.GradientTape() as tape:
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=self.logits(images))
-                mean_loss = tf.reduce_mean(losses)
-            gradients = tape.gradient(mean_loss, [self.parameters[name] for name in names])
-            for name, gradient in zip(names, gradients):
-                update(name, gradient, rate)
-            return mean_loss
+    def _make_functions(self, network, batch_size):
+        """The graphs; each is traced when it is first called, so that none is traced in vain."""
+        tf = self.tf
+        indices, labels = (tf.TensorSpec([batch_size], tf.int32) for _ in range(2))
+        images, rate = tf.TensorSpec([batch_size] + network["input"], tf.float32), tf.TensorSpec([], tf.float32)
+        masks = {
+            layer["name"]: tf.TensorSpec([batch_size] + layer["output_shape"], tf.uint8)
+            for layer in dropout_layers(network)
+        }
+
+        @tf.function(input_signature=[indices, rate, masks])
+        def step_function(indices, rate, masks):
+            return self._step(*self._chosen(indices), rate, masks)
+
+        @tf.function(input_signature=[images, labels, rate, masks])
+        def step_on_function(images, labels, rate, masks):
+            return self._step(tf.transpose(images, [0, 2, 3, 1]), labels, rate, masks)
+
+        @tf.function(input_signature=[indices, masks])
+        def gradients_function(indices, masks):
+            return self._loss_and_gradients(*self._chosen(indices), Context(True, masks, self.statistics, keep=True))[1]
 
         @tf.function
         def probabilities(images, indices):
-            return tf.nn.softmax(self.logits(tf.gather(images, indices)))
+            return tf.nn.softmax(self._evaluate(tf.gather(images, indices))[self.layers[-1][0]])
 
-        self.step_function, self.probabilities = train_step, probabilities
+        @tf.function
+        def outputs(images, indices):
+            return self._evaluate(tf.gather(images, indices))
 
-    def logits(self, images):
+        self.step_function, self.step_on_function, self.gradients_function = (
+            step_function,
+            step_on_function,
+            gradients_function,
+        )
+        self.probabilities, self.outputs = probabilities, outputs
+
+    def _chosen(self, indices):
+        return self.tf.gather(self.images["train"], indices), self.tf.gather(self.labels["train"], indices)
+
+    def _forward(self, images, parameters, context):
         values = {"input": images}
-        for layer in self.layers:
-            values[layer["name"]] = self.forward_of[layer["name"]](values[layer_input_name(layer)])
-        return values[self.layers[-1]["name"]]
+        for name, inputs, function in self.layers:
+            values[name] = function([values[source] for source in inputs], parameters, context)
+        return values
 
-    def train_step(self, indices, learning_rate):
-        return float(self.step_function(indices, np.float32(learning_rate)).numpy())
+    def _evaluate(self, images):
+        parameters = self.parameters if self.averages is None else self.averages
+        return self._forward(images, parameters, Context(False, None, self.statistics))
+
+    def _loss_and_gradients(self, images, labels, context):
+        tf = self.tf
+        with tf.GradientTape() as tape:
+            logits = self._forward(images, self.parameters, context)[self.layers[-1][0]]
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+            mean_loss = tf.reduce_mean(losses)
+        return mean_loss, tape.gradient(mean_loss, self.parameters)
+
+    def _step(self, images, labels, rate, masks):
+        mean_loss, gradients = self._loss_and_gradients(images, labels, Context(True, masks, self.statistics))
+        self.update(gradients, rate)
+        if self.averages is not None:
+            self.update_averages()
+        return mean_loss
+
+    def train_step(self, indices, learning_rate, masks):
+        return float(self.step_function(indices, np.float32(learning_rate), masks or {}).numpy())
+
+    def train_on(self, images, labels, learning_rate, masks):
+        return float(self.step_on_function(images, labels, np.float32(learning_rate), masks or {}).numpy())
 
     def predict(self, split, indices):
         return self.probabilities(self.images[split], indices).numpy()
 
     def weights(self):
-        return {
-            name: from_tensorflow(variable.numpy(), self.flattened.get(name))
-            for name, variable in self.parameters.items()
-        }
+        return {name: self._at_boundary(name, variable) for name, variable in self.parameters.items()}
 
+    def activations(self, split, indices):
+        values = self.outputs(self.images[split], indices)
+        return {name: channels_first(values[name].numpy()) for name, _, _ in self.layers}
 
-def flattened_inputs(network):
-    """Name of a dense layer's weights -> shape `(C, H, W)` of the input it flattens, for those that flatten one."""
-    shapes = dict(network["shapes"], input=network["input"])
-    dense = [layer for layer in network["layers"] if layer["kind"] == "dense"]
-    inputs = {layer["name"] + ".weights": tuple(shapes[layer_input_name(layer)]) for layer in dense}
-    return {name: shape for name, shape in inputs.items() if len(shape) == 3}
+    def gradients(self, indices, masks):
+        found = self.gradients_function(indices, masks or {})
+        return {name: self._at_boundary(name, found[name]) for name in self.parameters}
 
-
-def to_tensorflow(value, flattened=None):
-    """A parameter in TensorFlow's layout: `(kh, kw, in, out)` for convolutions, `(in, out)` for dense layers.
-
-    The input features of a dense layer on `(C, H, W)` = `flattened` are put into the order `H, W, C` in which
-    TensorFlow flattens, so that no activation has to be transposed while training.
-    """
-    if value.ndim == 4:
-        return np.ascontiguousarray(value.transpose(2, 3, 1, 0))
-    if flattened:
-        value = value.reshape((len(value),) + flattened).transpose(0, 2, 3, 1).reshape(len(value), -1)
-    return np.ascontiguousarray(value.T) if value.ndim == 2 else value
-
-
-def from_tensorflow(value, flattened=None):
-    """The inverse of `to_tensorflow`."""
-    if value.ndim == 4:
-        return np.ascontiguousarray(value.transpose(3, 2, 0, 1))
-    if value.ndim == 2:
-        value = np.ascontiguousarray(value.T)
-    if flattened:
-        channels, height, width = flattened
-        value = value.reshape(len(value), height, width, channels).transpose(0, 3, 1, 2).reshape(len(value), -1)
-    return value
-
-
-def make_update(tf, parameters, setting):
-    """A function `(parameter name, gradient, rate)` that adds the update of one parameter to the graph.
-
-    `ResourceApplyKerasMomentum` is `v = m v - r g; w += v`, the setting's `rate_in_velocity` with the sign in `v`;
-    `ResourceApplyMomentum` is `v = m v + g; w -= r v`, its `rate_on_velocity`.
-    """
-    description = check_optimizer(setting)
-    in_velocity = description["momentum_form"] == "rate_in_velocity"
-    kernel = tf.raw_ops.ResourceApplyKerasMomentum if in_velocity else tf.raw_ops.ResourceApplyMomentum
-    momentum, weight_decay = float(description["momentum"]), float(description["weight_decay"])
-    velocities = {name: tf.Variable(tf.zeros_like(variable)) for name, variable in parameters.items()}
-
-    def update(name, gradient, rate):
-        rate_multiplier, decay_multiplier = rate_multipliers(setting, name.rsplit(".", 1)[1])
-        variable = parameters[name]
-        if weight_decay * decay_multiplier:
-            gradient = gradient + weight_decay * decay_multiplier * variable
-        kernel(
-            var=variable.handle,
-            accum=velocities[name].handle,
-            lr=rate * rate_multiplier,
-            grad=gradient,
-            momentum=momentum,
-            use_locking=False,
-            use_nesterov=False,
-        )
-
-    return update
-
-
-def make_layer(tf, layer, parameters):
-    """A function `input -> output` for one layer of the network, on `N, H, W, C` tensors."""
-    name, kind = layer["name"], layer["kind"]
-    if kind == "convolution":
-        padding = [[0, 0], [layer["padding"]] * 2, [layer["padding"]] * 2, [0, 0]]
-        stride, weights, biases = layer["stride"], parameters[name + ".weights"], parameters[name + ".biases"]
-        return lambda x: tf.nn.bias_add(tf.nn.conv2d(x, weights, stride, padding), biases)
-    if kind == "max_pool":
-        return lambda x: tf.nn.max_pool2d(x, layer["kernel"], layer["stride"], "VALID")
-    if kind == "dense":
-        weights, biases = parameters[name + ".weights"], parameters[name + ".biases"]
-        return lambda x: tf.nn.bias_add(tf.matmul(flatten(tf, x), weights), biases)
-    if kind == "relu":
-        return tf.nn.relu
-    raise Unsupported("layer %s of kind %r" % (name, kind), "this adapter has convolution, max_pool, dense, relu")
-
-
-def flatten(tf, x):
-    """`(N, features)` of an activation."""
-    return x if len(x.shape) == 2 else tf.reshape(x, [-1, int(np.prod(x.shape[1:]))])
+    def _at_boundary(self, name, value):
+        return from_tensorflow(value.numpy(), self.flattened.get(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from frameworks.tensorflow.adapter import flattened_inputs, from_tensorflow, to_tensorflow
+from frameworks.tensorflow.layout import channels_first, channels_last, flattened_inputs, from_tensorflow, to_tensorflow
 
 SHAPE = (3, 4, 5)
 
@@ -27,8 +27,15 @@ def test_a_dense_layer_on_an_image_gives_the_same_in_both_layouts() -> None:
 
 def test_only_dense_layers_on_images_are_reordered() -> None:
     layers = [
-        {"name": "a", "kind": "dense", "inputs": ["input"]},
-        {"name": "b", "kind": "dense", "inputs": ["a"]},
+        {"name": "a", "kind": "dense", "input_shapes": [list(SHAPE)]},
+        {"name": "b", "kind": "dense", "input_shapes": [[7]]},
     ]
-    network = {"input": [3, 4, 5], "layers": layers, "shapes": {"a": [7], "b": [2]}}
-    assert flattened_inputs(network) == {"a.weights": SHAPE}
+    assert flattened_inputs({"layers": layers}) == {"a.weights": SHAPE}
+
+
+def test_images_there_and_back_and_other_arrays_as_they_are() -> None:
+    images, features = np.arange(120).reshape(2, *SHAPE), np.arange(6).reshape(2, 3)
+    assert channels_last(images).shape == (2, 4, 5, 3)
+    assert np.array_equal(channels_first(channels_last(images)), images)
+    assert channels_last(features) is features
+    assert channels_first(features) is features
