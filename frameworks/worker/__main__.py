@@ -47,6 +47,7 @@ def run_trial(events: EventLog) -> int:
     import numpy as np
 
     from frameworks.worker import inspection
+    from frameworks.worker.augmentation import AugmentedBatches
     from frameworks.worker.loop import Diverged, TrainingLoop
 
     with open(protocol.TRIAL_FILE) as file:
@@ -69,7 +70,8 @@ def run_trial(events: EventLog) -> int:
         events.write("done", steps=0)
         return 0
     events.phase("prepare")
-    labels = stage_data(adapter, trial["data_folder"], np)
+    augmentation = specification["workload"].get("augmentation")
+    images, labels = stage_data(adapter, trial["data_folder"], np, keep_training=bool(augmentation))
     events.phase("build")
     with np.load(protocol.WEIGHTS_FILE) as archive:
         weights = {name: archive[name] for name in archive.files}
@@ -78,7 +80,11 @@ def run_trial(events: EventLog) -> int:
     rates = np.load(protocol.LEARNING_RATES_FILE)
     seed, train_count = specification["seed"], len(labels["train"])
     steps = StepLog(protocol.STEPS_FILE)
-    loop = TrainingLoop(adapter, network, setting, seed, rates, labels["test"], train_count, events, steps)
+    batches = None
+    if augmentation:
+        size = setting["batch_size"]
+        batches = AugmentedBatches(images, labels["train"], augmentation, seed, size, setting["steps"])
+    loop = TrainingLoop(adapter, network, setting, seed, rates, labels["test"], train_count, events, steps, batches)
     try:
         loop.run()
     except Diverged as divergence:
@@ -96,14 +102,21 @@ def make_adapter(framework: str, profile: dict) -> Adapter:
     return module.Adapter(profile, os.getcwd())
 
 
-def stage_data(adapter: Adapter, folder: str, np) -> dict:
-    """Load both splits and hand them to the adapter; returns the labels by split."""
-    labels = {}
+def stage_data(adapter: Adapter, folder: str, np, keep_training: bool) -> tuple:
+    """Load both splits and hand them to the adapter.
+
+    Returns:
+        The training images where they are kept from the adapter, else None; and the labels by split.
+    """
+    kept, labels = None, {}
     for split in ("train", "test"):
         images = np.load(os.path.join(folder, "%s_images.npy" % split))
         labels[split] = np.load(os.path.join(folder, "%s_labels.npy" % split))
-        adapter.stage(split, images, labels[split])
-    return labels
+        if split == "train" and keep_training:
+            kept = images
+        else:
+            adapter.stage(split, images, labels[split])
+    return kept, labels
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from frameworks.worker.adapter import Adapter
+from frameworks.worker.augmentation import AugmentedBatches
 from frameworks.worker.events import EventLog, StepLog
 from frameworks.worker.masks import DropoutMasks
 from frameworks.worker.order import BatchOrder
@@ -29,13 +30,14 @@ class TrainingLoop:
     """Runs the steps and evaluations of one setting through an adapter.
 
     Args:
-        adapter: built and with both splits staged.
+        adapter: built and with the test split staged, and the training split too unless there are `batches`.
         network: resolved, see `frameworks.worker.adapter.Adapter.build`.
         setting: the setting of the specification.
         seed: the trial's seed.
         learning_rates: float64, one a step.
         test_labels: int32 `(N,)`.
         train_count: number of training images.
+        batches: of augmented images, which every step is then given; None where the adapter has the training split.
     """
 
     def __init__(
@@ -49,11 +51,14 @@ class TrainingLoop:
         train_count: int,
         events: EventLog,
         steps: StepLog,
+        batches: "AugmentedBatches | None" = None,
     ) -> None:
         self._adapter = adapter
         self._setting = setting
         self._rates = [float(rate) for rate in learning_rates]
         self._test_labels = test_labels
+        self._train = self._train_on_indices if batches is None else self._train_on_batches
+        self._batches = batches
         self._order = BatchOrder(seed, train_count, setting["batch_size"])
         self._masks = DropoutMasks(seed, network, setting["batch_size"])
         self._events = events
@@ -99,7 +104,7 @@ class TrainingLoop:
         batch = self._setting["evaluation"]["batch_size"]
         self._adapter.predict("test", np.arange(batch, dtype=np.int32) % len(self._test_labels))
 
-    def _train(self, until: int) -> None:
+    def _train_on_indices(self, until: int) -> None:
         """The hot path: everything that is not the framework's own work is between two `train_step` calls."""
         train_step, next_batch, next_masks = self._adapter.train_step, self._order.next, self._masks.next
         data_ns, add, rates, now = self._adapter.data_ns, self._steps.add, self._rates, time.monotonic_ns
@@ -111,6 +116,23 @@ class TrainingLoop:
             loss = train_step(indices, rate, masks)
             gather_ns = data_ns()
             add(step + 1, now(), DATA_NS_UNKNOWN if gather_ns is None else order_ns + gather_ns, loss, rate)
+            self._done = step + 1
+            if not math.isfinite(loss):
+                raise Diverged(step + 1, loss)
+
+    def _train_on_batches(self, until: int) -> None:
+        """The hot path with augmentation; data takes as long as waiting for the mini-batch and handing it over."""
+        assert self._batches is not None
+        train_on, next_batch, next_masks = self._adapter.train_on, self._batches.next, self._masks.next
+        data_ns, add, rates, now = self._adapter.data_ns, self._steps.add, self._rates, time.monotonic_ns
+        for step in range(self._done, until):
+            before_ns = now()
+            images, labels = next_batch()
+            masks = next_masks()
+            waited_ns = now() - before_ns
+            rate = rates[step]
+            loss = train_on(images, labels, rate, masks)
+            add(step + 1, now(), waited_ns + (data_ns() or 0), loss, rate)
             self._done = step + 1
             if not math.isfinite(loss):
                 raise Diverged(step + 1, loss)

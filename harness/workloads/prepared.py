@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError
 from harness.paths import cache_folder
+from harness.workloads.augmentation import evaluation_steps
 from harness.workloads.datasets.dataset import ARRAYS, Dataset, load_dataset
-from harness.workloads.preprocessing import preprocess
+from harness.workloads.preprocessing import Splits, preprocess
 from harness.workloads.workload import Workload, parse_workload
 
 CACHE_FORMAT = 2
@@ -32,7 +33,8 @@ class PreparedData:
     Attributes:
         folder: holds `train_images.npy`, `train_labels.npy`, `test_images.npy`, `test_labels.npy`.
         sha256: the cache key: dataset content and preprocessing.
-        train_images, test_images: float32, `(N, C, H, W)`, memory-mapped, read-only.
+        train_images, test_images: float32, `(N, C, H, W)`, memory-mapped, read-only. Where the workload has
+            augmentation, the training images are those before it, the test images ready for evaluation.
         train_labels, test_labels: int32, `(N,)`, memory-mapped, read-only.
     """
 
@@ -50,6 +52,7 @@ def prepared_key(workload: Workload) -> str:
         "format": CACHE_FORMAT,
         "dataset": workload.dataset.content_sha256,
         "preprocessing": [step.model_dump(mode="json") for step in workload.preprocessing],
+        "evaluation": [step.model_dump(mode="json") for step in evaluation_steps(workload.augmentation)],
     }
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -134,7 +137,7 @@ def _build(target: Path, workload: Workload, dataset: Dataset) -> None:
 
 def _write(folder: Path, workload: Workload, dataset: Dataset) -> None:
     files = {}
-    splits = preprocess(dataset.train_images, dataset.test_images, workload.preprocessing)
+    splits = _prepared_images(workload, dataset)
     arrays = {"train_images": splits.train, "test_images": splits.test}
     for name in ARRAYS:
         path = folder / f"{name}.npy"
@@ -146,6 +149,13 @@ def _write(folder: Path, workload: Workload, dataset: Dataset) -> None:
     manifest.write_text(json.dumps({"format": CACHE_FORMAT, "dataset": dataset.name, "files": files}, indent=1) + "\n")
     manifest.chmod(0o644)
     folder.chmod(0o755)
+
+
+def _prepared_images(workload: Workload, dataset: Dataset) -> Splits:
+    train, test = preprocess(dataset.train_images, dataset.test_images, workload.preprocessing)
+    for step in evaluation_steps(workload.augmentation):
+        test = step.transform(test)
+    return Splits(train, np.ascontiguousarray(test))
 
 
 def _move_away_damaged(target: Path, temporary: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from harness.errors import FileFormatError
 from harness.fields import FileModel, PositiveInt, Sha256, Slug
+from harness.workloads.augmentation import Augmentation, augmented_shape
 from harness.workloads.datasets.description import (
     VARIANT_SIGN,
     DatasetDescription,
@@ -36,11 +37,16 @@ class Workload(FileModel):
     """A workload, complete: its JSON is the part `workload` of a specification.
 
     On a variant of its dataset it is called after both: `caffe-cifar10@jpeg75`.
+
+    Attributes:
+        preprocessing: done to both splits, once.
+        augmentation: done to every mini-batch of training, after the preprocessing.
     """
 
     name: DatasetName
     dataset: DatasetIdentity
     preprocessing: tuple[Preprocessing, ...]
+    augmentation: tuple[Augmentation, ...] = ()
     network: Network
     loss: Literal["softmax_cross_entropy"]
 
@@ -51,6 +57,7 @@ class _WorkloadFile(FileModel):
     workload: Slug
     dataset: str
     preprocessing: tuple[Preprocessing, ...] = ()
+    augmentation: tuple[Augmentation, ...] = ()
     network: str
     loss: Literal["softmax_cross_entropy"]
 
@@ -86,7 +93,12 @@ def load_workload(name: str, *, relative_to: Path | None = None) -> Workload:
     _check_fit(document, file, dataset, network)
     identity = DatasetIdentity(**{key: getattr(dataset, key) for key in DatasetIdentity.model_fields})
     return Workload(
-        name=file.workload, dataset=identity, preprocessing=file.preprocessing, network=network, loss=file.loss
+        name=file.workload,
+        dataset=identity,
+        preprocessing=file.preprocessing,
+        augmentation=file.augmentation,
+        network=network,
+        loss=file.loss,
     )
 
 
@@ -108,8 +120,8 @@ def _check_fit(document: YamlDocument, file: _WorkloadFile, dataset: DatasetDesc
     shape = _input_shape(document, file, dataset)
     if network.input != shape:
         given = f"has {_text(dataset.shape)}"
-        if file.preprocessing:
-            given += f", after preprocessing {_text(shape)}"
+        if file.preprocessing or file.augmentation:
+            given += f", after {'augmentation' if file.augmentation else 'preprocessing'} {_text(shape)}"
         raise FileFormatError(
             f"network {network.name!r} takes images of shape {_text(network.input)}, dataset {dataset.name!r} {given}",
             where=document.where(("network",)),
@@ -125,10 +137,13 @@ def _check_fit(document: YamlDocument, file: _WorkloadFile, dataset: DatasetDesc
 
 
 def _input_shape(document: YamlDocument, file: _WorkloadFile, dataset: DatasetDescription) -> Shape:
+    key = "preprocessing"
     try:
-        return preprocessed_shape(dataset.shape, file.preprocessing)
+        shape = preprocessed_shape(dataset.shape, file.preprocessing)
+        key = "augmentation"
+        return augmented_shape(shape, file.augmentation)
     except StepError as error:
-        raise FileFormatError(str(error), where=document.where(("preprocessing",))) from None
+        raise FileFormatError(str(error), where=document.where((key,))) from None
 
 
 def _text(shape: tuple[int, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,15 @@ class Recorder:
         self.calls: list[tuple[str, Any]] = []
         self.losses = losses
 
-    def train_step(self, indices: np.ndarray, rate: float) -> float:
-        self.calls.append(("train_step", (indices.tolist(), rate)))
-        done = sum(name == "train_step" for name, _ in self.calls)
+    def train_step(self, indices: np.ndarray, rate: float, masks: dict[str, np.ndarray] | None) -> float:
+        return self._step("train_step", (indices.tolist(), rate))
+
+    def train_on(self, images: np.ndarray, labels: np.ndarray, rate: float, masks: None) -> float:
+        return self._step("train_on", (images.copy(), labels.tolist(), rate))
+
+    def _step(self, name: str, value: Any) -> float:
+        self.calls.append((name, value))
+        done = sum(name in ("train_step", "train_on") for name, _ in self.calls)
         return self.losses[done - 1] if self.losses else 1.0 / done
 
     def predict(self, split: str, indices: np.ndarray) -> np.ndarray:
@@ -41,8 +48,11 @@ class Recorder:
         return 5
 
 
+NETWORK: dict[str, Any] = {"name": "none", "layers": []}
+
+
 def run_loop(
-    folder: Path, adapter: Recorder, *, steps: int = 10, every: int = 4, warm_up: int = 1
+    folder: Path, adapter: Recorder, *, steps: int = 10, every: int = 4, warm_up: int = 1, batches: Any = None
 ) -> list[dict[str, Any]]:
     setting = {
         "steps": steps,
@@ -52,7 +62,7 @@ def run_loop(
     }
     events, log = EventLog(str(folder / "events.jsonl"), "none.sock"), StepLog(str(folder / "steps.bin"))
     rates = 0.5 ** np.arange(steps)
-    loop = TrainingLoop(adapter, setting, 1, rates, TEST_LABELS, 20, events, log)  # type: ignore[arg-type]
+    loop = TrainingLoop(adapter, NETWORK, setting, 1, rates, TEST_LABELS, 20, events, log, batches)  # type: ignore[arg-type]
     try:
         loop.run()
     finally:
@@ -77,6 +87,30 @@ def test_every_step_gets_its_batch_and_its_rate(tmp_path: Path) -> None:
     given = [value for name, value in adapter.calls if name == "train_step"]
     order = BatchOrder(1, 20, 4)
     assert given == [(order.next().tolist(), 0.5**step) for step in range(10)]
+
+
+class SlowBatches:
+    """Mini-batches that take a while."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def next(self) -> tuple[np.ndarray, np.ndarray]:
+        time.sleep(0.002)
+        self.given += 1
+        return np.full((4, 1, 2, 2), self.given, np.float32), np.arange(4, dtype=np.int32)
+
+
+def test_with_augmentation_every_step_gets_images_and_its_waiting_is_recorded(tmp_path: Path) -> None:
+    adapter = Recorder()
+    events = run_loop(tmp_path, adapter, batches=SlowBatches())
+    given = [value for name, value in adapter.calls if name == "train_on"]
+    assert [int(images[0, 0, 0, 0]) for images, _, _ in given] == list(range(1, 11))
+    assert [rate for _, _, rate in given] == [0.5**step for step in range(10)]
+    assert not any(name == "train_step" for name, _ in adapter.calls)
+    assert [event["step"] for event in events if event["event"] == "evaluation"] == [4, 8, 10]
+    step = last_step(tmp_path / "steps.bin")
+    assert step is not None and step.data_ns >= 2_000_000
 
 
 def test_the_device_is_waited_for_before_every_phase_mark(tmp_path: Path) -> None:
