@@ -1,4 +1,4 @@
-"""NumPy: the reference implementation, in float64 and without any concern for speed."""
+"""NumPy: the reference implementation, in float64 or float32 and without any concern for speed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Adapter(Base):
 
     def start(self):
         self.images, self.labels = {}, {}
+        self.type = np.dtype(self.profile.get("precision", "float64"))
 
     def describe(self):
         return {
@@ -36,7 +37,7 @@ class Adapter(Base):
             if layer["kind"] not in KINDS:
                 raise unknown_layer(layer)
         self.layers = network["layers"]
-        self.parameters = {name: value.astype(np.float64) for name, value in weights.items()}
+        self.parameters = {name: value.astype(self.type) for name, value in weights.items()}
         self.averages = {name: value.copy() for name, value in self.parameters.items()}
         self.statistics = {
             layer["name"]: MovingStatistics(layer["output_shape"][0])
@@ -80,7 +81,7 @@ class Adapter(Base):
 
     def forward(self, images, parameters, context):
         """(output of `input` and every layer, how to go back through each)."""
-        values, backwards = {"input": images.astype(np.float64)}, {}
+        values, backwards = {"input": images.astype(self.type)}, {}
         for layer in self.layers:
             name = layer["name"]
             own = {role: parameters[key] for role in ("weights", "biases") if (key := f"{name}.{role}") in parameters}

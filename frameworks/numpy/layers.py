@@ -1,7 +1,7 @@
 """Every layer kind in NumPy, forward and backward, written to be read: the reference that parity compares with.
 
 A layer is a function `(layer, inputs, parameters, context) -> (output, backward)`; `backward(gradient of output)` gives
-`(gradients of the inputs, gradients of the parameters by role)`. Computed in float64.
+`(gradients of the inputs, gradients of the parameters by role)`. Computed in the type of the inputs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def pad(x, padding, value=0.0):
 def unpad(gradient, padding, shape):
     """The inverse of `pad` for a gradient; `shape` is that of the input."""
     (top, _), (left, _) = padding
-    result = np.zeros(shape)
+    result = np.zeros(shape, gradient.dtype)
     inner = gradient[:, :, top : top + shape[2], left : left + shape[3]]
     result[:, :, : inner.shape[2], : inner.shape[3]] = inner
     return result
@@ -53,7 +53,7 @@ def windows_of(x, kernel, stride):
 
 def add_windows(gradient, shape, kernel, stride):
     """Sum of window gradients `(N, C, H', W', kernel, kernel)` at their places in an array of `shape`."""
-    result = np.zeros(shape)
+    result = np.zeros(shape, gradient.dtype)
     rows, columns = gradient.shape[2:4]
     for i in range(kernel):
         for j in range(kernel):
@@ -100,7 +100,7 @@ def max_pool(layer, inputs, _parameters, _context):
     winner = flat.argmax(axis=-1)  # of equal values the first: ties are where frameworks differ
 
     def backward(dy):
-        d_flat = np.zeros(flat.shape)
+        d_flat = np.zeros(flat.shape, dy.dtype)
         np.put_along_axis(d_flat, winner[..., None], dy[..., None], axis=-1)
         d_padded = add_windows(d_flat.reshape(windows.shape), padded.shape, kernel, stride)
         return [unpad(d_padded, layer["padding"], x.shape)], {}
@@ -112,7 +112,7 @@ def average_pool(layer, inputs, _parameters, _context):
     (x,), kernel, stride = inputs, layer["kernel"], layer["stride"]
     padded = pad(x, layer["padding"])
     windows = windows_of(padded, kernel, stride)
-    divisors = pool_divisors(layer).astype(np.float64)
+    divisors = pool_divisors(layer).astype(x.dtype)
 
     def backward(dy):
         d_windows = np.broadcast_to((dy / divisors)[..., None, None], windows.shape)
@@ -160,7 +160,7 @@ def dropout(layer, inputs, _parameters, context):
     (x,) = inputs
     if not context.training:
         return x, lambda dy: ([dy], {})
-    factor = context.masks[layer["name"]] / layer["keep"]
+    factor = (context.masks[layer["name"]] / layer["keep"]).astype(x.dtype)
     return x * factor, lambda dy: ([dy * factor], {})
 
 

@@ -18,9 +18,9 @@ def check(
 
     from harness.cli.prepare import choose
     from harness.execution.environments import make_environment
-    from harness.parity.comparing import compare, first_violation
+    from harness.parity.comparing import CONTRACT_TOLERANCES, compare, first_violation
     from harness.parity.contract_cases import contract_cases
-    from harness.parity.probing import REFERENCE, probe_framework
+    from harness.parity.probing import REFERENCE, probe_framework, reference_profile
     from harness.study import load_frameworks
     from harness.study.profile import allowed_cpus, load_profile, resolve_profile
 
@@ -33,7 +33,7 @@ def check(
     with tempfile.TemporaryDirectory() as folder:
         profile = resolve_profile(load_profile("local"), allowed_cpus())
         probes, _ = probe_framework(environment, cases, Path(folder) / name, profile)
-        references, _ = probe_framework(reference, cases, Path(folder) / REFERENCE / "reference", profile)
+        references, _ = probe_framework(reference, cases, Path(folder) / "reference", reference_profile(profile))
     for case in cases:
         probe = probes[case.name]
         if probe.unsupported:
@@ -43,7 +43,7 @@ def check(
             failed += 1
             print(f"{case.name}: {probe.error}")
             continue
-        differences = compare(references[case.name], probe, case.network)
+        differences = compare(references[case.name], probe, case.network, CONTRACT_TOLERANCES)
         violation = first_violation(differences)
         worst = max(differences, key=lambda difference: difference.relative or 0.0)
         if violation:

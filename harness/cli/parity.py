@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 def parity(
     name: str = typer.Argument(None, metavar="[WORKLOAD]", help="A workload, a network, or a network file (.yaml)."),
     every: bool = typer.Option(False, "--all", help="Every workload of the papers, each with its own setting."),
-    frameworks: str = typer.Option(
-        "", "--frameworks", help="Names, separated by commas; default: all."
-    ),
+    frameworks: str = typer.Option("", "--frameworks", help="Names, separated by commas; default: all."),
     setting: str = typer.Option(None, "--setting", help="A setting, by name or file; default: that of the same name."),
     steps: int = typer.Option(20, "--steps", min=1, help="Training steps to compare."),
     as_json: bool = typer.Option(False, "--json", help="The certificates as JSON."),
@@ -68,7 +66,7 @@ def _certified(cases: list[Case], frameworks: str, *, quiet: bool) -> list[tuple
     from harness.cli.prepare import choose
     from harness.execution.environments import Readiness, make_environment
     from harness.parity.certificate import make_certificate, probe_all
-    from harness.parity.probing import REFERENCE
+    from harness.parity.probing import REFERENCE, reference_profile
     from harness.study import load_frameworks
     from harness.study.profile import allowed_cpus, load_profile, resolve_profile
 
@@ -89,10 +87,14 @@ def _certified(cases: list[Case], frameworks: str, *, quiet: bool) -> list[tuple
         usable.append(environment)
     reference = make_environment(choose(known, [REFERENCE])[0])
     reference.prepare(say)
+
+    def announce(line: str) -> None:
+        say(f"running {line}")
+
     profile = resolve_profile(load_profile("local"), allowed_cpus())
     with tempfile.TemporaryDirectory(prefix="dlgauge-parity-") as folder:
-        probed = probe_all([reference, *usable], cases, Path(folder), profile, lambda line: say(f"running {line}"))
-    own = probed.pop(REFERENCE)
+        own = probe_all([reference], cases, Path(folder), reference_profile(profile), announce)[REFERENCE]
+        probed = probe_all(usable, cases, Path(folder), profile, announce)
     return [(case, make_certificate(case, own, probed)) for case in cases]
 
 
@@ -115,5 +117,5 @@ def _verdict(one: Mapping[str, Any], tolerances: Mapping[str, float]) -> str:
     if violation := one.get("violation"):
         size = violation["detail"] or f"{violation['relative']:.1e} (tolerance {tolerances[violation['quantity']]:.0e})"
         return f"DIFFERS first in {violation['quantity']} of {violation['name']}: {size}"
-    shown = ("loss", "activations_before", "gradients", "weights_after")
+    shown = ("loss", "activations_before", "gradients", "updates")
     return "agrees; largest differences: " + ", ".join(f"{key} {one['largest'][key]['relative']:.1e}" for key in shown)

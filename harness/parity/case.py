@@ -14,6 +14,9 @@ from frameworks.worker.protocol import LEARNING_RATES_FILE, WEIGHTS_FILE
 from harness.schedules import learning_rates
 from harness.workloads import Network, Setting, initial_weights, parameter_settings, parse_network, resolve_network
 
+RATE_FACTOR = 0.8
+"""A case's learning rate falls by this factor in every step: under a constant rate, one applied late would not show."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -23,6 +26,7 @@ class Case:
         name: also that of its folder.
         train, test: `(images float32 (N, C, H, W), labels int32 (N,))`.
         steps: training steps to run.
+        rate_scale: factor on all learning rates, smaller where a case has smaller mini-batches than its setting.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Case:
     steps: int
     seed: int = 1
     loss: str = "softmax_cross_entropy"
+    rate_scale: float = 1.0
 
     def description(self, folder: str) -> dict[str, Any]:
         """What the worker gets of it, see `frameworks.worker.probe.run_cases`."""
@@ -55,7 +60,8 @@ class Case:
         weights: dict[str, Any] = dict(initial_weights(self.network, self.setting, self.seed))
         np.savez(folder / WEIGHTS_FILE, **weights)
         policy = self.setting.learning_rate.model_dump(mode="json")
-        np.save(folder / LEARNING_RATES_FILE, learning_rates(policy, self.steps))
+        rates = self.rate_scale * learning_rates(policy, self.steps) * RATE_FACTOR ** np.arange(self.steps)
+        np.save(folder / LEARNING_RATES_FILE, rates)
         for split, (images, labels) in (("train", self.train), ("test", self.test)):
             np.save(folder / f"{split}_images.npy", images)
             np.save(folder / f"{split}_labels.npy", labels)

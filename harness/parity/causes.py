@@ -29,7 +29,7 @@ CAUSES = (
     Cause(
         "max-pool ties",
         ("max_pool",),
-        ("gradients", "loss", "weights_after"),
+        ("gradients", "loss", "updates"),
         "where several inputs of a window are equal, Theano sends the gradient to all of them, Torch, TensorFlow, JAX "
         "and Caffe to one; with images that have equal pixels this is expected, so compare on inputs without ties",
     ),
@@ -50,7 +50,7 @@ CAUSES = (
     Cause(
         "placement of epsilon",
         (),
-        ("weights_after", "loss"),
+        ("updates", "loss"),
         "in Adam, TensorFlow and Caffe add epsilon before the bias correction, Torch and optax after it; "
         "the setting's `epsilon_placement` says which is meant",
     ),

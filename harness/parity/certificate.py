@@ -12,9 +12,9 @@ import harness
 from harness.errors import EnvironmentFailed
 from harness.execution.environments import Environment
 from harness.execution.in_force import code_hash
-from harness.parity.case import Case
+from harness.parity.case import RATE_FACTOR, Case
 from harness.parity.causes import known_causes
-from harness.parity.comparing import TOLERANCES, Difference, compare, first_violation
+from harness.parity.comparing import WORKLOAD_TOLERANCES, Difference, compare, first_violation
 from harness.parity.probing import Probe, probe_framework
 from harness.records.certificates import CERTIFICATE_VERSION, subject_sha256
 from harness.study import Profile
@@ -77,8 +77,9 @@ def make_certificate(case: Case, reference: Probed, probed: Mapping[str, Probed]
         "steps": case.steps,
         "batch_size": setting["batch_size"],
         "seed": case.seed,
-        "inputs": "uniform in [0, 1), without ties",
-        "tolerances": TOLERANCES,
+        "inputs": "patches of one brightness with noise, without ties",
+        "learning_rates": f"the setting's, times {case.rate_scale:g} * {RATE_FACTOR} ** step",
+        "tolerances": WORKLOAD_TOLERANCES,
         "reference": {"name": reference.environment.framework.name, **_identity(reference.environment)},
         "frameworks": frameworks,
         "passed": all(one["verdict"] == "agrees" for one in frameworks.values()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +12,42 @@ from numpy.typing import NDArray
 from harness.parity.probing import Probe
 from harness.workloads import Network, parameters
 
-TOLERANCES = {
+Arrays = Mapping[str, NDArray[Any]]
+
+CONTRACT_TOLERANCES = {
     "weights_before": 0.0,
-    "activations_before": 1e-4,
-    "gradients": 1e-3,
-    "learning_rate": 1e-7,
-    "loss": 1e-4,
-    "weights_after": 1e-4,
-    "activations_after": 1e-3,
-    "probabilities_after": 1e-3,
+    "activations_before": 1e-5,
+    "gradients": 1e-4,
+    "learning_rate": 0.0,
+    "loss": 1e-5,
+    "updates": 1e-3,
+    "activations_after": 1e-4,
+    "probabilities_after": 1e-4,
 }
-"""Largest difference allowed in each quantity, in float32 on inputs without ties, over 20 steps.
+"""Largest difference allowed in each quantity, float32 against float64, in the small networks of the adapter contract.
 
 Relative: of arrays to the largest magnitude in the reference's array (one layer, one parameter), of loss and rate to
-each step's own value. Activations and weights after the steps carry the differences of all steps with them.
+each step's own value. `updates` is what all steps together changed a parameter by.
 """
+
+WORKLOAD_TOLERANCES = {
+    **CONTRACT_TOLERANCES,
+    "activations_before": 1e-4,
+    "gradients": 5e-2,
+    "loss": 1e-4,
+    "updates": 5e-2,
+    "activations_after": 1e-2,
+    "probabilities_after": 1e-2,
+}
+"""The same for whole workloads, in which gradients jump.
+
+Among millions of rectified or pooled units some lie so near to a kink that rounding alone switches their gradient on or
+off, in every framework: against itself in float64, the float32 reference differs by up to 3e-3 in the gradients of
+ResNet-32. Errors of computation show far above that, and in activations and losses, which do not jump.
+"""
+
+SMALLEST_SHARE = 1e-6
+"""An array much smaller than the largest of its quantity is judged by this share of the latter: it may be rounding."""
 
 
 @dataclass(frozen=True)
@@ -34,47 +55,45 @@ class Difference:
     """How far one array of one quantity is from the reference.
 
     Attributes:
-        quantity: a key of `TOLERANCES`.
-        name: layer or parameter; `step N` for the worst step of loss and rate.
+        quantity: a key of `CONTRACT_TOLERANCES`.
+        name: layer or parameter; `step N` for the first step of loss and rate beyond the tolerance, else the worst.
+        tolerance: the largest `relative` allowed.
         relative: the difference, None where shapes differ, an array is missing or a value is not finite.
         detail: what is wrong in that case.
     """
 
     quantity: str
     name: str
+    tolerance: float
     relative: float | None
     detail: str | None = None
 
     @property
     def violated(self) -> bool:
         """Beyond the tolerance."""
-        return self.relative is None or self.relative > TOLERANCES[self.quantity]
+        return self.relative is None or self.relative > self.tolerance
 
 
-def compare(reference: Probe, probe: Probe, network: Network) -> list[Difference]:
-    """Every quantity in the order in which an error would show first: weights, activations by layer, gradients from the
+def compare(
+    reference: Probe, probe: Probe, network: Network, tolerances: Mapping[str, float] = WORKLOAD_TOLERANCES
+) -> list[Difference]:
+    """Every quantity in the order in which an error shows first.
 
-    last layer to the first, rates, losses, then what came out after the steps.
+    Weights at the start, activations from the first layer to the last, gradients from the last to the first, rates,
+    losses, then what came out after the steps.
     """
-    order = [layer.name for layer in network.layers]
-    named = list(parameters(network))
-    names = {
-        "weights_before": named,
-        "activations_before": order,
-        "gradients": named[::-1],
-        "learning_rate": None,
-        "loss": None,
-        "weights_after": named[::-1],
-        "activations_after": order,
-        "probabilities_after": ["softmax"],
-    }
-    found: list[Difference] = []
-    for quantity, own in names.items():
-        if own is None:
-            found.append(_steps(quantity, reference.arrays, probe.arrays))
-        else:
-            found += [_array(quantity, name, reference.arrays, probe.arrays) for name in own]
-    return found
+    layers, named = [layer.name for layer in network.layers], list(parameters(network))
+    expected, found = _with_updates(reference.arrays, named), _with_updates(probe.arrays, named)
+    return [
+        *_arrays("weights_before", named, expected, found, tolerances),
+        *_arrays("activations_before", layers, expected, found, tolerances),
+        *_arrays("gradients", named[::-1], expected, found, tolerances),
+        _steps("learning_rate", expected, found, tolerances),
+        _steps("loss", expected, found, tolerances),
+        *_arrays("updates", named[::-1], expected, found, tolerances),
+        *_arrays("activations_after", layers, expected, found, tolerances),
+        *_arrays("probabilities_after", ["softmax"], expected, found, tolerances),
+    ]
 
 
 def first_violation(differences: list[Difference]) -> Difference | None:
@@ -82,27 +101,49 @@ def first_violation(differences: list[Difference]) -> Difference | None:
     return next((difference for difference in differences if difference.violated), None)
 
 
-def _array(quantity: str, name: str, a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]]) -> Difference:
-    key = f"{quantity}:{name}"
-    if key not in b:
-        return Difference(quantity, name, None, "missing")
-    expected, found = a[key].astype(np.float64), b[key].astype(np.float64)
+def _with_updates(arrays: Arrays, names: list[str]) -> dict[str, NDArray[np.float64]]:
+    found = {name: array.astype(np.float64) for name, array in arrays.items()}
+    for name in names:
+        before, after = found.get(f"weights_before:{name}"), found.get(f"weights_after:{name}")
+        if before is not None and after is not None and before.shape == after.shape:
+            found[f"updates:{name}"] = after - before
+    return found
+
+
+def _arrays(
+    quantity: str, names: list[str], expected: Arrays, found: Arrays, tolerances: Mapping[str, float]
+) -> Iterator[Difference]:
+    overall = max((_largest(expected[f"{quantity}:{name}"]) for name in names), default=0.0)
+    for name in names:
+        key = f"{quantity}:{name}"
+        relative, detail = _relative(expected[key], found.get(key), SMALLEST_SHARE * overall)
+        yield Difference(quantity, name, tolerances[quantity], relative, detail)
+
+
+def _relative(
+    expected: NDArray[Any], found: NDArray[Any] | None, smallest_scale: float
+) -> tuple[float | None, str | None]:
+    if found is None:
+        return None, "missing"
     if expected.shape != found.shape:
-        return Difference(quantity, name, None, f"shape {found.shape}, expected {expected.shape}")
+        return None, f"shape {found.shape}, expected {expected.shape}"
     if not np.isfinite(found).all():
-        return Difference(quantity, name, None, "values that are not finite")
-    largest = float(np.abs(expected).max(initial=0.0))
-    distance = float(np.abs(expected - found).max(initial=0.0))
-    return Difference(quantity, name, distance / largest if largest else distance)
+        return None, "values that are not finite"
+    distance, scale = _largest(expected - found), max(_largest(expected), smallest_scale)
+    return (distance / scale if scale else distance), None
 
 
-def _steps(quantity: str, a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]]) -> Difference:
-    expected, found = a[quantity], b[quantity]
-    if expected.shape != found.shape:
-        return Difference(quantity, "steps", None, f"{len(found)} steps, expected {len(expected)}")
-    relative = np.abs(expected - found) / np.maximum(np.abs(expected), np.finfo(np.float32).tiny)
-    beyond = np.flatnonzero(~(relative <= TOLERANCES[quantity]))
+def _largest(array: NDArray[Any]) -> float:
+    return float(np.abs(array).max(initial=0.0))
+
+
+def _steps(quantity: str, expected: Arrays, found: Arrays, tolerances: Mapping[str, float]) -> Difference:
+    a, b, tolerance = expected[quantity], found[quantity], tolerances[quantity]
+    if a.shape != b.shape:
+        return Difference(quantity, "steps", tolerance, None, f"{len(b)} steps, expected {len(a)}")
+    relative = np.abs(a - b) / np.maximum(np.abs(a), np.finfo(np.float32).tiny)
+    beyond = np.flatnonzero(~(relative <= tolerance))
     step = int(beyond[0]) if beyond.size else int(relative.argmax())
-    if not np.isfinite(found[step]):
-        return Difference(quantity, f"step {step + 1}", None, f"is {found[step]}")
-    return Difference(quantity, f"step {step + 1}", float(relative[step]))
+    if not np.isfinite(b[step]):
+        return Difference(quantity, f"step {step + 1}", tolerance, None, f"is {b[step]}")
+    return Difference(quantity, f"step {step + 1}", tolerance, float(relative[step]))

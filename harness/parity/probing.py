@@ -27,6 +27,11 @@ REFERENCE = "numpy"
 TIME_LIMIT_S = 1800.0
 
 
+def reference_profile(profile: Profile) -> Profile:
+    """The same in float64, in which the reference computes."""
+    return profile.model_copy(update={"precision": "float64"})
+
+
 @dataclass(frozen=True)
 class Probe:
     """What one adapter computed on one case; see `frameworks.worker.probe.take_probe`.
