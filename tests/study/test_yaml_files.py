@@ -45,6 +45,7 @@ def test_errors_name_file_line_key_and_value(old: str, new: str, message: str) -
 
 def test_all_errors_come_at_once_in_the_order_of_lines() -> None:
     text = SETTING.replace("steps: 10000", "steps: -3", 1).replace("momentum: 0.9", "momentun: 0.9", 1)
+    text = text.replace("k0: 0.01", "k0: high", 1)
     lines = error_of(text).splitlines()
     assert [line.split(":")[0] for line in lines] == ["x.yaml"] * 3
     numbers = [int(line.split(":")[1]) for line in lines]
@@ -52,8 +53,10 @@ def test_all_errors_come_at_once_in_the_order_of_lines() -> None:
 
 
 def test_a_missing_key_is_named_at_its_section() -> None:
-    text = SETTING.replace("  weight_decay: 0.0005", "#", 1)
-    assert f"x.yaml:{line_of(text, 'optimizer:')}: key 'weight_decay' is missing in optimizer" in error_of(text)
+    text = SETTING.replace("  kind: sgd", "#", 1)
+    assert f"x.yaml:{line_of(text, 'optimizer:')}: key 'kind' is missing in optimizer" in error_of(text)
+    text = SETTING.replace("k0: 0.01, ", "", 1)
+    assert f"x.yaml:{line_of(text, 'learning_rate:')}: key 'k0' is missing in learning_rate" in error_of(text)
 
 
 def test_a_repeated_key_is_refused_with_both_lines() -> None:

@@ -37,17 +37,17 @@ class Adapter(Base):
             raise Unsupported("layer kind 'lrn'", "fake has none")
         self.matrix = np.zeros((self.images["train"].shape[1], 10), np.float32)
 
-    def train_step(self, indices, learning_rate):
+    def train_step(self, indices, learning_rate, masks):
+        return self.train_on(self.images["train"][indices], self.labels["train"][indices], learning_rate, masks)
+
+    def train_on(self, images, labels, learning_rate, masks):
         self.step += 1
         if self.step == int(self.argument or 5):
             getattr(self, "do_" + self.behaviour, lambda: None)()
         if self.behaviour == "slow":
             time.sleep(0.02)
-        x, y = self.images["train"][indices], self.labels["train"][indices]
-        probabilities = softmax(x @ self.matrix)
-        loss = -np.log(probabilities[np.arange(len(y)), y]).mean()
-        probabilities[np.arange(len(y)), y] -= 1
-        self.matrix -= learning_rate * (x.T @ probabilities) / len(y)
+        loss, gradient = self.loss_and_gradient(images.reshape(len(images), -1), labels)
+        self.matrix -= learning_rate * gradient
         return float("nan") if self.behaviour == "diverge" and self.step == 7 else float(loss)
 
     def predict(self, split, indices):
@@ -55,6 +55,18 @@ class Adapter(Base):
 
     def weights(self):
         return {}
+
+    def activations(self, split, indices):
+        return {}
+
+    def gradients(self, indices, masks):
+        return {}
+
+    def loss_and_gradient(self, x, y):
+        errors = softmax(x @ self.matrix)
+        loss = -np.log(errors[np.arange(len(y)), y]).mean()
+        errors[np.arange(len(y)), y] -= 1
+        return loss, x.T @ errors / len(y)
 
     def do_raise(self):
         raise RuntimeError("the framework is unhappy")
