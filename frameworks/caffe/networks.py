@@ -24,7 +24,6 @@ class Description:
         training: with a loss and dropout, and statistics of the mini-batch; else with probabilities.
 
     Attributes:
-        text: the prototxt.
         outputs: layer of the network -> the blob with its output.
         holders: layer of the network -> Caffe's layer with its weights and biases.
         statistics: Caffe's layers with the moving statistics of batch normalisations.
@@ -51,6 +50,7 @@ class Description:
 
     @property
     def text(self) -> str:
+        """The prototxt."""
         return "\n".join(self._messages)
 
     def input(self, blob, shape):

@@ -12,8 +12,8 @@ import numpy as np
 
 from frameworks.worker.adapter import check_optimizer
 
-PIECE = 1 << 15
-"""Elements that are updated together, small enough that all their arrays stay in a core's cache."""
+PIECE = 1 << 17
+"""Elements that are updated together: so few that they stay in a cache from one operation to the next."""
 
 
 def solver_kind(setting: dict) -> "tuple[str, float]":
