@@ -100,14 +100,16 @@ def max_pool(tf, layer):
 
 
 def average_pool(tf, layer):
+    """TensorFlow's operation divides by the elements inside, and takes no padding in numbers."""
     kernel, stride, padding = layer["kernel"], layer["stride"], windows_padding(layer)
-    divisors = pool_divisors(layer)
-    if isinstance(padding, str):  # without explicit padding TensorFlow's divisor, of `inside`, is the only one
+    counts_padding = layer["divisor"] == "padded" and layer["explicit_padding"] > 0
+    if padding == "VALID" or padding == "SAME" and not counts_padding:
         return lambda inputs, _parameters, _context: tf.nn.avg_pool2d(inputs[0], kernel, stride, padding)
-    factors = tf.constant((kernel**2 / divisors)[:, :, None].astype(np.float32))
+    zeros = [[0, 0], *positive_padding(layer), [0, 0]]
+    factors = tf.constant((kernel**2 / pool_divisors(layer))[:, :, None].astype(np.float32))
 
     def apply(inputs, _parameters, _context):
-        return tf.nn.avg_pool2d(tf.pad(inputs[0], padding), kernel, stride, "VALID") * factors
+        return tf.nn.avg_pool2d(tf.pad(inputs[0], zeros), kernel, stride, "VALID") * factors
 
     return apply
 
