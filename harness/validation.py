@@ -25,7 +25,7 @@ class Problem:
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Every problem of a failed validation against `model`."""
-    return [_problem(details, model) for details in error.errors(include_url=False)]
+    return [_problem(details, model) for details in error.errors(include_url=False) if not _follows(details)]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -60,6 +60,11 @@ def member_models(annotation: Any) -> list[type[BaseModel]]:
     return []
 
 
+def _follows(details: ErrorDetails) -> bool:
+    """Whether this only follows from other problems: pydantic counts items that are wrong in themselves as missing."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
+
+
 def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     key_path, owners = _locate(details["loc"], model)
     kind, value = details["type"], details.get("input")
@@ -77,8 +82,10 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
         expected = [tag.strip("' ") for tag in str(context.get("expected_tags", "")).split(",")]
         tag = str(context.get("tag"))
         return Problem((*key_path, key), f"unknown {key} {tag!r} in {name}{nearest(tag, expected)}")
-    if kind == "too_short":
-        return Problem(key_path, f"{name} should have at least {details['ctx']['min_length']} item, not {value!r}")
+    if kind in ("too_short", "too_long"):
+        which, bound_key = ("least", "min_length") if kind == "too_short" else ("most", "max_length")
+        bound = details["ctx"][bound_key]
+        return Problem(key_path, f"{name} should have at {which} {bound} item{'s' * (bound != 1)}, not {value!r}")
     return Problem(key_path, _value_message(details["msg"], name, value))
 
 

@@ -70,8 +70,8 @@ class Difference:
 
     @property
     def violated(self) -> bool:
-        """Beyond the tolerance."""
-        return self.relative is None or self.relative > self.tolerance
+        """Beyond the tolerance, or not a number: a reference that left the finite numbers proves nothing."""
+        return self.relative is None or not self.relative <= self.tolerance
 
 
 def compare(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import FileFormatError
-from harness.workloads import forward_flops, load_network, load_workload, parameter_count, parameter_shapes, shapes
+from harness.workloads import forward_flops, load_network, load_workload, parameter_count, parameters, shapes
 from harness.workloads.networks import LayerError, parse_network
 
 LENET_SHAPES = {
@@ -32,13 +32,14 @@ def test_lenet_is_caffes() -> None:
     lenet = load_network("lenet")
     assert parameter_count(lenet) == 431_080
     assert shapes(lenet) == LENET_SHAPES
-    assert list(parameter_shapes(lenet).items())[:4] == [
+    found = {name: parameter.shape for name, parameter in parameters(lenet).items()}
+    assert list(found.items())[:4] == [
         ("conv1.weights", (20, 1, 5, 5)),
         ("conv1.biases", (20,)),
         ("conv2.weights", (50, 20, 5, 5)),
         ("conv2.biases", (50,)),
     ]
-    assert parameter_shapes(lenet)["dense1.weights"] == (500, 800)
+    assert found["dense1.weights"] == (500, 800)
 
 
 def test_flops_count_a_multiply_add_as_two() -> None:
@@ -65,7 +66,7 @@ def test_stride_and_padding() -> None:
     ("given", "message"),
     [
         (network({**CONV, "kernel": 29}), "layer 'conv1': kernel 29 is larger than its padded input of 28"),
-        (network(CONV, {**POOL, "kernel": 3, "stride": 2}), "windows of 3 with stride 2 do not tile 24x24"),
+        (network(CONV, {**POOL, "kernel": 3, "stride": 2}), "windows of 3 with stride 2 do not tile 24; say rounding"),
         (network(DENSE, {**CONV, "name": "conv2"}), r"layer 'conv2': needs an input of channels, height, width"),
         (network(CONV, {**DENSE, "inputs": ["conv"]}), "layer 'dense1': unknown input 'conv' … did you mean 'conv1'"),
         (network({**CONV, "inputs": ["pool1"]}, POOL), "part of a cycle: .*conv1.*pool1"),

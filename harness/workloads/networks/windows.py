@@ -8,11 +8,19 @@ after means rows that no window covers).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import PlainValidator
 
-Padding = Annotated[int, Field(strict=True, ge=0)] | Literal["valid", "same"]
+
+def _check_padding(value: Any) -> Any:
+    if value in ("valid", "same") or (type(value) is int and value >= 0):
+        return value
+    raise ValueError(f"should be 'valid', 'same' or a whole number from 0 on, not {value!r}")
+
+
+# One validator, so that one mistake is one message; a union would give one for each member.
+Padding = Annotated[int | Literal["valid", "same"], PlainValidator(_check_padding)]
 """`valid`: none. `same`: as TensorFlow's SAME. A number: so many rows and columns on every side."""
 
 Rounding = Literal["floor", "ceil"]
