@@ -8,7 +8,7 @@ import sys
 import typer
 
 from harness import __version__
-from harness.cli import adapter, compare, frameworks, network, parity, plan, prepare, report, run
+from harness.cli import adapter, compare, data, frameworks, network, parity, plan, prepare, report, run
 from harness.errors import DlgaugeError
 
 EXIT_ERROR = 2
@@ -31,6 +31,7 @@ app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)
 app.command()(parity.parity)
 app.add_typer(adapter.app)
+app.add_typer(data.app)
 app.add_typer(network.app)
 
 
