@@ -66,6 +66,7 @@ def write_record(
     memory_source: str = "largest_process_vmhwm",
     samples: bool = True,
     name: str | None = None,
+    certificate: str | None = "ce27" * 16,
 ) -> Record:
     """Write one record and return it; what is not given is computed from `framework` and `seed`.
 
@@ -85,7 +86,7 @@ def write_record(
     folder = store / study / (name or trial)
     folder.mkdir(parents=True)
     manifest = {
-        "schema_version": 1,
+        "schema_version": 2,
         "dlgauge_version": "0.1.0",
         "trial": trial,
         "repetition": 1,
@@ -120,6 +121,7 @@ def write_record(
             "audit": audit(*cpu_accounts, root_cpu_s=0.1),
         },
         "notes": [],
+        "parity": {"certificate": certificate},
         "files": {},
     }
     for table in TABLES:
@@ -149,6 +151,7 @@ def _summary(framework: str, seed: int, steps: int) -> dict[str, float | int]:
         "final_training_loss": 0.08,
         "steps_done": steps,
         "samples_per_s": 64 * speed,
+        "achieved_flops_per_s": 64 * speed * 13e6,
         "step_time_median_s": 1 / speed,
         "step_time_p95_s": 1.2 / speed,
         "data_time_fraction": 0.01,

@@ -14,6 +14,7 @@ DEFAULT_KEYS: tuple[str, ...] = (
     "test_time_s",
     "top1_percent",
     "samples_per_s",
+    "achieved_flops_per_s",
     "cores_used_mean",
     "cores_used_max",
     "peak_memory_bytes",

@@ -66,6 +66,7 @@ class Cell:
         compile_caches: `cold` (everything was compiled anew) and `warm`, by number of trials; empty for a framework
             that keeps no compile cache.
         codes: SHA-256 of the adapter and worker code that ran, by number of trials; `unknown` where not recorded.
+        uncovered: trials that no parity certificate covers, neither when they ran nor since.
         stability: how noisy its training time is.
     """
 
@@ -76,6 +77,7 @@ class Cell:
     memory_sources: Mapping[str, int]
     compile_caches: Mapping[str, int]
     codes: Mapping[str, int]
+    uncovered: int
     stability: Stability
 
     @property
@@ -215,6 +217,7 @@ def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Se
         memory_sources=Counter(memory_source(record) for record in records),
         compile_caches=Counter(cache for record in records if (cache := compile_cache(record))),
         codes=Counter(code_hash(record) for record in records),
+        uncovered=sum(record.parity_certificate is None for record in records),
         stability=judge_stability(records, values["training_time_s"].statistics),
     )
 

@@ -18,6 +18,7 @@ def notes(
     """All notes, the gravest first."""
     yield from _different_conditions(conditions)
     yield from _equal_labels(cells)
+    yield from _without_certificate(cells)
     yield from _mixed_code(cells)
     yield from _mixed_caches(cells)
     yield from _mixed_memory(cells)
@@ -48,6 +49,20 @@ def _equal_labels(cells: Sequence[Cell]) -> Iterable[str]:
                 f"{key.framework} {key.version} stands in {len(members)} rows because the specifications differ in "
                 f"{shown}; they are not pooled."
             )
+
+
+def _without_certificate(cells: Sequence[Cell]) -> Iterable[str]:
+    if len({cell.key.framework for cell in cells}) < 2:
+        return
+    uncovered: dict[tuple[str, str], dict[str, None]] = {}
+    for cell in cells:
+        if cell.uncovered:
+            uncovered.setdefault((cell.key.workload, cell.key.setting), {})[cell.key.framework] = None
+    for (workload, setting), names in uncovered.items():
+        yield (
+            f"{workload} under {setting}: no parity certificate covers {', '.join(names)}, so it is not proven that "
+            f"they compute the same. To prove it: dlgauge parity {workload} --setting {setting}"
+        )
 
 
 def _mixed_code(cells: Sequence[Cell]) -> Iterable[str]:

@@ -24,6 +24,7 @@ class Job:
         cpu: the job's CPU time, a counter in ns; None where not sampled.
         cpu_source: `cgroup` or `tree`.
         batch_size: of the setting.
+        training_flops: operations of the network for one image in training; None where there is no network.
         t_begin_ns, t_worker_ns, t_end_ns: of the trial.
         no_samples: why there are no samples, where there are none.
     """
@@ -37,6 +38,7 @@ class Job:
     t_worker_ns: int | None
     t_end_ns: int
     no_samples: str = "no samples"
+    training_flops: int | None = None
     sources: dict[str, str] = field(default_factory=dict)
 
     @cached_property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StoreError
+from harness.errors import DlgaugeError, StoreError
 from harness.execution.outcome import TrialOutcome
+from harness.records.certificates import covering_certificate
 from harness.records.counters import CounterSeries, series
 from harness.records.job import Job
 from harness.records.phases import partition, with_cpu_time, worker_end_ns
@@ -18,11 +19,25 @@ from harness.records.schema import SCHEMA_VERSION
 from harness.records.summary import Summary, summarise
 from harness.sampling.audit import audit
 from harness.sampling.schema import SAMPLES_FILE
+from harness.workloads import training_flops
 
 MANIFEST_FILE = "manifest.json"
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""Version -> what makes a manifest of that version one of the next. Empty: there is one version so far."""
+
+def _from_1(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has `parity` and the summary key `achieved_flops_per_s`."""
+    summary, reasons = manifest.get("summary"), manifest.get("not_measured")
+    if isinstance(summary, dict) and isinstance(reasons, dict):
+        manifest = {
+            **manifest,
+            "summary": {**summary, "achieved_flops_per_s": None},
+            "not_measured": {**reasons, "achieved_flops_per_s": "records of schema version 1 do not have it"},
+        }
+    return {**manifest, "parity": {"certificate": None}}
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+"""Version -> what makes a manifest of that version one of the next."""
 
 
 def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
@@ -61,6 +76,7 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "not_measured": _reasons(outcome, job, summary),
         "sampling": sampling_quality(job),
         "notes": files.notes,
+        "parity": {"certificate": _certificate(outcome)},
     }
     plain: dict[str, Any] = jsonable(manifest)
     return plain
@@ -81,7 +97,22 @@ def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
         t_worker_ns=outcome.t_worker_ns,
         t_end_ns=outcome.t_end_ns,
         no_samples=f"no samples: {no_samples}",
+        training_flops=_training_flops(outcome.trial.specification),
     )
+
+
+def _training_flops(specification: Mapping[str, Any]) -> int | None:
+    try:
+        return training_flops(specification["workload"]["network"])
+    except (KeyError, TypeError, ValueError, DlgaugeError):  # a specification that no plan of this version made
+        return None
+
+
+def _certificate(outcome: TrialOutcome) -> str | None:
+    try:
+        return covering_certificate(outcome.trial.specification, outcome.environment.get("code_sha256"))
+    except (KeyError, TypeError, ValueError, DlgaugeError):
+        return None
 
 
 def job_cpu(files: TrialFiles, t_worker_ns: int | None) -> tuple[CounterSeries | None, str | None]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import StoreError
+from harness.errors import DlgaugeError, StoreError
+from harness.records.certificates import covering_certificate
 from harness.records.manifest import read_manifest
 from harness.records.schema import TABLES
 
@@ -75,6 +76,17 @@ class Record:
     def termination(self) -> str:
         """How the trial ended, one word; the whole is in `manifest["termination"]`."""
         return str(self.manifest["termination"]["kind"])
+
+    @property
+    def parity_certificate(self) -> str | None:
+        """Hash of the parity certificate that covers the trial: of when it ran, else the newest made since."""
+        own = (self.manifest.get("parity") or {}).get("certificate")
+        if own:
+            return str(own)
+        try:
+            return covering_certificate(self.specification, self.manifest["environment"]["code_sha256"])
+        except (KeyError, TypeError, ValueError, DlgaugeError):
+            return None  # a specification or environment that tells too little
 
     @property
     def summary(self) -> dict[str, float | int | None]:

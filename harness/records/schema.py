@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of manifest and tables. A record of an older version stays readable: `manifest.UPGRADES` has a step for each.
 
 History:
     1: the first form: manifest.json and the tables steps, evaluations, events, samples, processes, gpus.
+    2: the manifest has `parity` (the certificate that covers the trial), its summary `achieved_flops_per_s`.
 """
 
 TABLES = ("steps", "evaluations", "events", "samples", "processes", "gpus")

@@ -110,14 +110,30 @@ def _steps(job: Job) -> Iterator[tuple[str, Value]]:
     times_ns = job.step_times_ns
     if not len(times_ns):
         reason = _absent(job, "train") if not job.train else "no step of a train phase was recorded"
-        for key in ("samples_per_s", "step_time_median_s", "step_time_p95_s", "data_time_fraction"):
+        for key in (
+            "samples_per_s",
+            "achieved_flops_per_s",
+            "step_time_median_s",
+            "step_time_p95_s",
+            "data_time_fraction",
+        ):
             yield key, NotMeasured(reason)
         return
-    yield "samples_per_s", _samples_per_s(job)
+    samples_per_s = _samples_per_s(job)
+    yield "samples_per_s", samples_per_s
+    yield "achieved_flops_per_s", _achieved_flops_per_s(job, samples_per_s)
     yield "step_time_median_s", float(np.median(times_ns)) / 1e9
     few = NotMeasured(f"{len(times_ns)} steps in train phases; a 95th percentile takes {FEWEST_STEPS_FOR_P95}")
     yield "step_time_p95_s", few if len(times_ns) < FEWEST_STEPS_FOR_P95 else float(np.percentile(times_ns, 95)) / 1e9
     yield "data_time_fraction", _data_time_fraction(job, int(times_ns.sum()))
+
+
+def _achieved_flops_per_s(job: Job, samples_per_s: Value) -> Value:
+    if isinstance(samples_per_s, NotMeasured):
+        return samples_per_s
+    if job.training_flops is None:
+        return NotMeasured("the specification has no network whose work could be counted")
+    return samples_per_s * job.training_flops
 
 
 def _data_time_fraction(job: Job, total_ns: int) -> Value:

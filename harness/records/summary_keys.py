@@ -54,6 +54,15 @@ SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
         "higher",
         "samples/s",
     ),
+    SummaryKey(
+        "achieved_flops_per_s",
+        "1/s",
+        "`samples_per_s` times the floating-point operations of the network's multiply-adds in training (a "
+        "multiply-add is two; forward, and backward to weights and inputs; `dlgauge network show` counts them)",
+        "higher",
+        "GFLOP/s",
+        scale=1e9,
+    ),
     SummaryKey("step_time_median_s", "s", "median time of a step in `train` phases", "lower", "step median"),
     SummaryKey("step_time_p95_s", "s", "95th percentile of the same; of 20 steps or more", "lower", "step p95"),
     SummaryKey(

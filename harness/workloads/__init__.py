@@ -13,6 +13,7 @@ from harness.workloads.networks import (
     parse_network,
     resolve_network,
     shapes,
+    training_flops,
 )
 from harness.workloads.prepared import PreparedData, prepare
 from harness.workloads.settings import Setting, initial_weights, load_setting, parameter_settings
@@ -39,4 +40,5 @@ __all__ = [
     "prepare",
     "resolve_network",
     "shapes",
+    "training_flops",
 ]

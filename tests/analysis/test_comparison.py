@@ -124,6 +124,20 @@ def test_mixed_code_is_noted(tmp_path: Path) -> None:
     assert note == "framework torch: measured with 2 versions of the adapter or worker code."
 
 
+def test_trials_without_a_certificate_are_named(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1)
+    write_record(tmp_path, "caffe", 1, certificate=None)
+    write_record(tmp_path, "theano", 1, certificate=None)
+    (note,) = compared(tmp_path).notes
+    assert "no parity certificate covers caffe, theano" in note
+    assert "dlgauge parity lenet-mnist-subset --setting caffe-mnist" in note
+
+
+def test_one_framework_alone_needs_no_certificate(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1, certificate=None)
+    assert compared(tmp_path).notes == ()
+
+
 def test_code_that_only_some_records_tell_is_noted(tmp_path: Path) -> None:
     write_record(tmp_path, "torch", 1, code=None)
     write_record(tmp_path, "torch", 2)

@@ -61,7 +61,7 @@ def change_manifest(record: Record, content: str | bytes) -> None:
     [
         ("", "not JSON"),
         ("[]", "schema_version"),
-        ('{"schema_version": 1}', "lacks 'trial'"),
+        ('{"schema_version": 2}', "lacks 'trial'"),
         ("[" * 200_000, "not JSON"),
         (b"\xff", "not JSON"),
         ('{"schema_version": 99, "dlgauge_version": "9.9"}', "newer"),

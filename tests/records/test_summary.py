@@ -128,6 +128,7 @@ EXPECTED = {
     "final_training_loss": 16.0,  # mean of 1..31
     "steps_done": 31,
     "samples_per_s": 64 * 30 / 3.0,
+    "achieved_flops_per_s": 64 * 30 / 3.0 * 2 * (2 * 784 * 10),  # forward and weights; images need no gradient
     "step_time_median_s": 0.1,
     "step_time_p95_s": 0.1,
     "data_time_fraction": 0.05,

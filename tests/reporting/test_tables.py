@@ -65,6 +65,7 @@ def test_default_columns(tmp_path: Path) -> None:
         "test time s",
         "top-1 %",
         "samples/s",
+        "GFLOP/s",
         "cores used mean / max",
         "peak memory MiB",
         "build s",

@@ -13,6 +13,7 @@ from harness.workloads.networks.shapes import (
     parameters,
     resolve_network,
     shapes,
+    training_flops,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "parse_network",
     "resolve_network",
     "shapes",
+    "training_flops",
 ]

@@ -59,6 +59,17 @@ def forward_flops(network: AnyNetwork) -> dict[str, int]:
     return {line.layer: line.forward_flops for line in layer_counts(network)}
 
 
+def training_flops(network: AnyNetwork) -> int:
+    """Floating-point operations of the multiply-adds of one training step, divided by its images.
+
+    Each layer costs its forward work once forward, once for the gradient of its weights and once for that of its input;
+    the images need no gradient. What a framework really executes may differ (Winograd, fused or skipped operations).
+    """
+    parsed = parse_network(network)
+    work = forward_flops(parsed)
+    return sum(work[layer.name] * (2 if layer.inputs == (INPUT,) else 3) for layer in parsed.layers)
+
+
 def layer_counts(network: AnyNetwork) -> list[LayerCounts]:
     """Shape, parameters and work of every layer."""
     parsed = parse_network(network)
