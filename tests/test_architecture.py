@@ -11,7 +11,18 @@ import pytest
 
 from harness.paths import PROJECT_ROOT
 
-PARTS = "schedules workloads study sampling execution records parity analysis reporting cli".split()
+PARTS = [
+    "schedules",
+    "workloads",
+    "study",
+    "sampling",
+    "execution",
+    "records",
+    "parity",
+    "analysis",
+    "reporting",
+    "cli",
+]
 FOUNDATION = -1
 FRAMEWORK_MODULES = {"tensorflow", "keras", "torch", "caffe", "theano", "jax", "flax", "mxnet"}
 SHARED_WITH_WORKERS = {"frameworks.worker.protocol", "frameworks.worker.order", "frameworks.worker.launcher"}
