@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.workloads.preprocessing.step import Shape, Splits, Step, StepError, chunks, mean_and_std
 
-RGB_TO_YUV = np.array([[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
+RGB_TO_YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
 """Rows Y, U, V over columns R, G, B. Source: torch/image, init.lua, `image.rgb2yuv`."""
 
 KERNEL_SIZE = 7
@@ -44,9 +44,9 @@ class YuvLocalContrast(Step):
         """In place."""
         for images in splits:
             for chunk in chunks(images):
-                yuv = np.einsum("yc,nchw->nyhw", RGB_TO_YUV, chunk, optimize=True)
-                yuv[:, 0] = local_contrast(yuv[:, 0])
-                chunk[...] = yuv
+                rgb = np.moveaxis(chunk.astype(np.float64), 1, 0)
+                luminance, u, v = (sum(w * plane for w, plane in zip(row, rgb, strict=True)) for row in RGB_TO_YUV)
+                chunk[:, 0], chunk[:, 1], chunk[:, 2] = local_contrast(luminance), u, v
         for channel in (1, 2):
             mean, deviation = mean_and_std(splits.train[:, channel])
             for images in splits:

@@ -13,7 +13,8 @@ from harness.fields import FileModel
 Images = NDArray[np.float32]
 Shape = tuple[int, int, int]
 
-_CHUNK = 1000
+_CHUNK = 100
+"""Images at once: what is computed in between stays in the processor's cache."""
 
 
 class Splits(NamedTuple):
@@ -56,7 +57,7 @@ class ImageStep(Step):
 
 
 def chunks(images: Images) -> Iterator[Images]:
-    """Views of at most a thousand images: intermediate arrays in float64 stay small."""
+    """Views of a few images each: intermediate arrays in float64 stay small."""
     for first in range(0, len(images), _CHUNK):
         yield images[first : first + _CHUNK]
 
