@@ -11,13 +11,14 @@ from typing import Literal
 from pydantic import model_validator
 
 from harness.errors import FileFormatError
-from harness.fields import FileModel, Slug
+from harness.fields import FileModel, FrameworkName
 from harness.paths import frameworks_folders
 from harness.study.profile import Profile
 from harness.workloads.networks import Network
-from harness.yaml_files import display_path, load_yaml, validate
+from harness.yaml_files import YamlDocument, display_path, load_yaml, validate
 
 ENVIRONMENT_FILE = "environment.yaml"
+ADAPTER_FILE = "adapter.py"
 HASHED_FILES = (ENVIRONMENT_FILE, "requirements*.txt", "Dockerfile")
 
 
@@ -38,9 +39,14 @@ class Honours(FileModel):
 
 
 class EnvironmentFile(FileModel):
-    """The content of an `environment.yaml`."""
+    """The content of an `environment.yaml`.
 
-    framework: Slug
+    Attributes:
+        adapter: the framework whose adapter runs in this environment; by default its own.
+    """
+
+    framework: FrameworkName
+    adapter: FrameworkName | None = None
     title: str
     version: str
     environment: Literal["venv", "container"]
@@ -61,15 +67,18 @@ class FrameworkDescription:
     """A framework under measurement.
 
     Attributes:
+        adapter: name of the framework whose adapter runs it; its own but for the same framework in another environment.
         environment: `venv` or `container`.
         unsupported_layers: layer kinds that the adapter cannot run.
         environment_variables: for the worker; `{intra_op}` and `{inter_op}` stand for thread counts.
         blas_folders: BLAS name -> folder inside the environment that is searched first for its library.
-        folder: holds `environment.yaml`, `adapter.py`, and `requirements*.txt` or `Dockerfile`.
+        folder: holds `environment.yaml`, and `requirements*.txt` or `Dockerfile`.
+        adapter_folder: holds `adapter.py`; `folder` where the adapter is its own.
         environment_sha256: over the files that decide the environment, see `environment_hash`.
     """
 
     name: str
+    adapter: str
     title: str
     version: str
     environment: Literal["venv", "container"]
@@ -78,7 +87,13 @@ class FrameworkDescription:
     environment_variables: dict[str, str]
     blas_folders: dict[str, str]
     folder: Path
+    adapter_folder: Path
     environment_sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """The name as a part of names that allow no `@`: those of images, and of environments' folders beside them."""
+        return self.name.replace("@", "-")
 
     def variables(self, profile: Profile) -> dict[str, str]:
         """Environment variables of the worker under a profile: the framework's own, then the profile's."""
@@ -112,7 +127,8 @@ def load_framework(folder: Path) -> FrameworkDescription:
     """The framework described in a folder.
 
     Raises:
-        FileFormatError: its `environment.yaml` is not valid or names another framework than the folder.
+        FileFormatError: its `environment.yaml` is not valid, names another framework than the folder, or an adapter that
+            is nowhere.
     """
     document = load_yaml(folder / ENVIRONMENT_FILE)
     file = validate(document, EnvironmentFile)
@@ -121,8 +137,10 @@ def load_framework(folder: Path) -> FrameworkDescription:
             f"framework {file.framework!r} should stand in a folder of that name, not in {folder.name!r}",
             where=document.where(("framework",)),
         )
+    adapter = file.adapter or file.framework
     return FrameworkDescription(
         name=file.framework,
+        adapter=adapter,
         title=file.title,
         version=file.version,
         environment=file.environment,
@@ -131,7 +149,21 @@ def load_framework(folder: Path) -> FrameworkDescription:
         environment_variables=file.environment_variables,
         blas_folders=file.blas_folders,
         folder=folder,
+        adapter_folder=folder if adapter == file.framework else _find_adapter(adapter, folder, document),
         environment_sha256=environment_hash(folder),
+    )
+
+
+def _find_adapter(adapter: str, folder: Path, document: YamlDocument) -> Path:
+    """The folder of another framework's adapter: beside the one that names it, else where frameworks are looked for."""
+    parents = [folder.parent, *frameworks_folders()]
+    for parent in parents:
+        if (parent / adapter / ADAPTER_FILE).is_file():
+            return parent / adapter
+    raise FileFormatError(
+        f"no folder {adapter!r} with an {ADAPTER_FILE} in {' or '.join(dict.fromkeys(map(display_path, parents)))}",
+        where=document.where(("adapter",)),
+        hint="name a framework that has an adapter of its own, or its folder's parent in DLGAUGE_FRAMEWORKS",
     )
 
 

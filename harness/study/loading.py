@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +11,10 @@ from harness.errors import FileFormatError
 from harness.paths import PROJECT_ROOT
 from harness.study.frameworks import FrameworkDescription, load_frameworks
 from harness.study.matrix import Ingredients, expand
-from harness.study.model import Study, StudyFile
+from harness.study.model import OWN_SETTING, Study, StudyFile
 from harness.study.profile import allowed_cpus, load_profile
 from harness.validation import nearest
-from harness.workloads.settings import load_setting
+from harness.workloads.settings import Setting, load_setting
 from harness.workloads.workload import load_workload
 from harness.yaml_files import (
     UnknownName,
@@ -100,12 +101,25 @@ def _collect(document: YamlDocument, file: StudyFile, frameworks: Mapping[str, F
                 problems.append((error.where or display_path(document.path), error.what))
         return tuple(found)
 
+    def find_setting(name: str) -> Setting | None:
+        return None if name == OWN_SETTING else load_setting(name, relative_to=folder)
+
+    def own(name: str) -> Setting:
+        try:
+            return load_setting(name)
+        except UnknownName:
+            raise UnknownName(f"workload {name!r} has no setting of its own name; name one in place of 'own'") from None
+
     ingredients = Ingredients(
         frameworks=each("frameworks", file.frameworks, find_framework),
         workloads=each("workloads", file.workloads, _relative(load_workload, folder)),
-        settings=each("settings", file.settings, _relative(load_setting, folder)),
+        settings=each("settings", file.settings, find_setting),
         profiles=each("profiles", file.profiles, _relative(load_profile, folder)),
+        length_share=file.length_share,
     )
+    if OWN_SETTING in file.settings:
+        names = [workload.name for workload in ingredients.workloads]
+        ingredients = replace(ingredients, own_settings=dict(zip(names, each("workloads", names, own), strict=False)))
     if problems:
         raise combined_error(problems)
     return ingredients

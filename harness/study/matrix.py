@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -27,12 +28,20 @@ Resolved = TypeVar("Resolved", bound=FileModel)
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What a study names, loaded."""
+    """What a study names, loaded.
+
+    Attributes:
+        settings: None stands for the setting of the workload's own name.
+        own_settings: workload name -> that setting, where the study asks for it.
+        length_share: every setting is run for this share of its length.
+    """
 
     frameworks: tuple[FrameworkDescription, ...]
     workloads: tuple[Workload, ...]
-    settings: tuple[Setting, ...]
+    settings: tuple[Setting | None, ...]
     profiles: tuple[ProfileFile, ...]
+    length_share: float = 1.0
+    own_settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
 def expand(document: YamlDocument, file: StudyFile, ingredients: Ingredients, cpus: Sequence[int]) -> tuple[Cell, ...]:
@@ -106,7 +115,9 @@ class _Expansion:
         )
         for workload, (setting_index, setting), (profile_index, profile), chosen in matrix:
             assignments = [*overrides, *chosen]
-            ready = self._setting(setting, assignments, workload, ("settings", setting_index))
+            base = setting or ingredients.own_settings[workload.name]
+            key_path = ("settings", setting_index)
+            ready = self._setting(base, assignments, workload, ingredients.length_share, key_path)
             resolved = self._profile(profile, assignments, ("profiles", profile_index))
             if ready is None or resolved is None:
                 continue
@@ -129,12 +140,12 @@ class _Expansion:
                 )
 
     def _setting(
-        self, base: Setting, assignments: list[Assignment], workload: Workload, key_path: KeyPath
+        self, base: Setting, assignments: list[Assignment], workload: Workload, share: float, key_path: KeyPath
     ) -> Setting | None:
         setting = self._override(base, "setting", assignments, key_path)
         if setting is None:
             return None
-        steps = setting.steps_for(workload.dataset.train)
+        steps = max(math.ceil(share * setting.steps_for(workload.dataset.train)), setting.warm_up_steps + 1)
         wrong = list(_misfits(setting, steps, workload))
         for path, message in wrong:
             self._report("setting", path, message, assignments, key_path)

@@ -37,6 +37,9 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+OWN_SETTING = "own"
+"""Among a study's settings: of each workload the setting that bears its name, as the defaults of the papers do."""
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
 Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_expand_seeds), Field(min_length=1)]
 Values = Annotated[tuple[Any, ...], Field(min_length=1)]
@@ -54,6 +57,7 @@ class StudyFile(FileModel):
     seeds: Seeds
     overrides: dict[str, Any] = {}
     vary: dict[str, Values] = {}
+    length_share: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
     time_limit: Seconds = DEFAULT_TIME_LIMIT_S
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from harness.fields import FileModel, NonNegativeInt, PositiveNumber, Sha256, Slug
+from harness.fields import FileModel, FrameworkName, NonNegativeInt, PositiveNumber, Sha256
 from harness.study.frameworks import FrameworkDescription
 from harness.study.profile import Profile
 from harness.workloads.settings import Setting
@@ -12,9 +12,10 @@ from harness.workloads.workload import Workload
 
 
 class FrameworkIdentity(FileModel):
-    """The framework, its version and the content of its environment."""
+    """The framework, its version, the content of its environment, and the name of the adapter that runs it."""
 
-    name: Slug
+    name: FrameworkName
+    adapter: FrameworkName
     version: str
     environment: Literal["venv", "container"]
     environment_sha256: Sha256
@@ -24,6 +25,7 @@ class FrameworkIdentity(FileModel):
         """What identifies a framework in a specification."""
         return cls(
             name=framework.name,
+            adapter=framework.adapter,
             version=framework.version,
             environment=framework.environment,
             environment_sha256=framework.environment_sha256,

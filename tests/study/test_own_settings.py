@@ -1,0 +1,57 @@
+"""`settings: [own]` and `length_share`: the papers' defaults, each on its own workload, shortened alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.errors import FileFormatError
+from harness.study import Study
+
+OWN = """\
+study: example
+frameworks: [alpha]
+workloads: [caffe-mnist, theano-mnist]
+settings: [own]
+seeds: [1]
+"""
+
+
+def test_every_workload_gets_the_setting_of_its_name(study_of: Callable[..., Study]) -> None:
+    cells = study_of(text=OWN).cells
+    assert [(cell.workload.name, cell.setting.name) for cell in cells] == [
+        ("caffe-mnist", "caffe-mnist"),
+        ("theano-mnist", "theano-mnist"),
+    ]
+    assert [cell.setting.steps for cell in cells] == [10_000, 24_000]
+
+
+def test_a_setting_may_run_on_another_workload_as_well(study_of: Callable[..., Study]) -> None:
+    cells = study_of(text=OWN.replace("[own]", "[own, tensorflow-mnist]")).cells
+    assert [(cell.workload.name, cell.setting.name) for cell in cells] == [
+        ("caffe-mnist", "caffe-mnist"),
+        ("caffe-mnist", "tensorflow-mnist"),
+        ("theano-mnist", "theano-mnist"),
+        ("theano-mnist", "tensorflow-mnist"),
+    ]
+
+
+def test_a_workload_without_such_a_setting_is_named(study_of: Callable[..., Study]) -> None:
+    with pytest.raises(FileFormatError, match=r"x.yaml:3: workload 'lenet-mnist' has no setting of its own name"):
+        study_of(text=OWN.replace("caffe-mnist", "lenet-mnist"))
+
+
+def test_length_share_shortens_every_setting_alike(study_of: Callable[..., Study]) -> None:
+    cells = study_of("length_share: 0.02\n", text=OWN).cells
+    assert [cell.setting.steps for cell in cells] == [200, 480]
+
+
+def test_a_shortened_setting_still_has_a_step_after_its_warm_up(study_of: Callable[..., Study]) -> None:
+    assert [cell.setting.steps for cell in study_of("length_share: 0.00001\n", text=OWN).cells] == [2, 2]
+
+
+@pytest.mark.parametrize("share", ["0", "1.5", "-1", "half"])
+def test_a_share_is_a_number_up_to_one(study_of: Callable[..., Study], share: str) -> None:
+    with pytest.raises(FileFormatError, match="x.yaml:6: .*length_share"):
+        study_of(f"length_share: {share}\n", text=OWN)
