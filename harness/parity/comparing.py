@@ -46,8 +46,11 @@ off, in every framework: against itself in float64, the float32 reference differ
 ResNet-32. Errors of computation show far above that, and in activations and losses, which do not jump.
 """
 
-SMALLEST_SHARE = 1e-6
-"""An array much smaller than the largest of its quantity is judged by this share of the latter: it may be rounding."""
+SMALLEST_SHARE = 1e-3
+"""An array much smaller than the largest of its quantity is judged by this share of the latter: it may be rounding.
+
+The gradient of a bias in front of batch normalisation is 0; in float32 about a millionth of the others is left of it.
+"""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ class Difference:
 
     @property
     def violated(self) -> bool:
-        """Beyond the tolerance, or not a number: a reference that left the finite numbers proves nothing."""
-        return self.relative is None or not self.relative <= self.tolerance
+        """Beyond the tolerance."""
+        return self.relative is None or self.relative > self.tolerance
 
 
 def compare(
@@ -129,6 +132,8 @@ def _relative(
         return None, f"shape {found.shape}, expected {expected.shape}"
     if not np.isfinite(found).all():
         return None, "values that are not finite"
+    if not np.isfinite(expected).all():
+        return None, "values of the reference that are not finite"
     distance, scale = _largest(expected - found), max(_largest(expected), smallest_scale)
     return (distance / scale if scale else distance), None
 
@@ -144,6 +149,6 @@ def _steps(quantity: str, expected: Arrays, found: Arrays, tolerances: Mapping[s
     relative = np.abs(a - b) / np.maximum(np.abs(a), np.finfo(np.float32).tiny)
     beyond = np.flatnonzero(~(relative <= tolerance))
     step = int(beyond[0]) if beyond.size else int(relative.argmax())
-    if not np.isfinite(b[step]):
-        return Difference(quantity, f"step {step + 1}", tolerance, None, f"is {b[step]}")
+    if not np.isfinite(relative[step]):
+        return Difference(quantity, f"step {step + 1}", tolerance, None, f"is {b[step]}, expected {a[step]}")
     return Difference(quantity, f"step {step + 1}", tolerance, float(relative[step]))
