@@ -31,6 +31,21 @@ def _check_slug(value: str) -> str:
 Slug = Annotated[str, AfterValidator(_check_slug)]
 """A name that is safe as a file name: lower-case letters, digits, `.`, `_`, `-`."""
 
+_FRAMEWORK_NAME = re.compile(rf"{_SLUG.pattern}(@[a-z0-9][a-z0-9._-]{{0,39}})?")
+
+
+def _check_framework_name(value: str) -> str:
+    if not _FRAMEWORK_NAME.fullmatch(value):
+        raise ValueError(
+            "should be of lower-case letters, digits, '.', '_' and '-', "
+            f"the same framework in another environment as NAME@ENVIRONMENT, not {value!r}"
+        )
+    return value
+
+
+FrameworkName = Annotated[str, AfterValidator(_check_framework_name)]
+"""A framework's name: a slug, or two of them for the same framework in another environment (`torch@debian11`)."""
+
 PositiveInt = Annotated[int, Field(strict=True, ge=1)]
 NonNegativeInt = Annotated[int, Field(strict=True, ge=0)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

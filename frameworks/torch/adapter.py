@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
 import time
 
 import numpy as np
 
 from frameworks.torch.layers import Context, MovingStatistics, make_layer
 from frameworks.torch.optimizers import make_optimizer
+from frameworks.worker import inspection
 from frameworks.worker.adapter import Adapter as Base
 from frameworks.worker.adapter import check_loss
 
@@ -29,11 +31,14 @@ class Adapter(Base):
 
     def describe(self):
         torch = self.torch
+        # Where Torch calls a BLAS, that has threads of its own; its wheels bring none that the process could see.
+        threads = max(torch.get_num_threads(), inspection.blas_threads() or 0)
+        build = torch.__config__.show()
         return {
-            "version": torch.__version__,
+            "version": release(torch.__version__, build),
             "devices": [{"kind": "cpu", "name": platform.processor() or platform.machine()}],
-            "threads": {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()},
-            "packages": {"torch": torch.__version__, "build": torch.__config__.show()},
+            "threads": {"intra_op": threads, "inter_op": torch.get_num_interop_threads()},
+            "packages": {"torch": torch.__version__, "build": build},
             "compile_cache": None,
         }
 
@@ -123,3 +128,15 @@ class Adapter(Base):
         loss = self._loss(self.images["train"][chosen], self.labels["train"][chosen], context)
         found = self.torch.autograd.grad(loss, list(self.parameters.values()))
         return {name: gradient.cpu().numpy() for name, gradient in zip(self.parameters, found)}
+
+
+def release(version, build):
+    """The release that a library was built from.
+
+    Args:
+        version: what Torch calls itself.
+        build: its flags. Debian builds without telling Torch its version, which stays at the branch's (`1.7.0a0` in
+            1.7.1); the flags have the release in the name of the source folder.
+    """
+    source = re.search(r"/pytorch-(\d+(?:\.\d+)+)=", build)
+    return source.group(1) if source else version

@@ -53,7 +53,7 @@ def run_trial(events: EventLog) -> int:
     with open(protocol.TRIAL_FILE) as file:
         trial = json.load(file)
     specification = trial["specification"]
-    adapter = make_adapter(specification["framework"]["name"], specification["profile"])
+    adapter = make_adapter(specification["framework"]["adapter"], specification["profile"])
     adapter.start()
     description = dict(inspection.describe_process(), **adapter.describe())
     events.write("describe", framework=specification["framework"]["name"], **description)
@@ -96,9 +96,9 @@ def run_trial(events: EventLog) -> int:
     return 0
 
 
-def make_adapter(framework: str, profile: dict) -> Adapter:
-    """The adapter of a framework: class `Adapter` in `frameworks/<name>/adapter.py`."""
-    module = importlib.import_module("frameworks.%s.adapter" % framework)
+def make_adapter(name: str, profile: dict) -> Adapter:
+    """The adapter of that name: class `Adapter` in `frameworks/<name>/adapter.py`."""
+    module = importlib.import_module("frameworks.%s.adapter" % name)
     return module.Adapter(profile, os.getcwd())
 
 

@@ -32,7 +32,7 @@ class ContainerEnvironment:
 
     def __init__(self, framework: FrameworkDescription) -> None:
         self.framework = framework
-        self.tag = f"dlgauge/{framework.name}:{framework.environment_sha256[:12]}"
+        self.tag = f"dlgauge/{framework.file_name}:{framework.environment_sha256[:12]}"
 
     def state(self) -> EnvironmentState:
         """See `Environment`."""
@@ -179,7 +179,7 @@ class ContainerEnvironment:
                 mount(trial_folder, TRIAL_FOLDER, False),
                 mount(data_folder, DATA_FOLDER, True),
                 mount(PROJECT_ROOT / "frameworks" / "worker", f"{CODE_FOLDER}/frameworks/worker", True),
-                mount(self.framework.folder, f"{CODE_FOLDER}/frameworks/{self.framework.name}", True),
+                mount(self.framework.adapter_folder, f"{CODE_FOLDER}/frameworks/{self.framework.adapter}", True),
                 mount(compile_cache, COMPILE_CACHE, False),
             ],
         }

@@ -66,7 +66,7 @@ def run_trial(
     started_at, t_begin_ns, begin = _utc_now(), time.monotonic_ns(), clock_anchor()
     host, facts, course = describe_host(), {}, _Course()
     try:
-        facts = {**environment.facts(), "code_sha256": code_hash(environment.framework.folder)}
+        facts = {**environment.facts(), "code_sha256": code_hash(environment.framework.adapter_folder)}
         write_trial_files(folder, trial, environment.data_folder_seen(data.folder))
         evidence = _run(trial, environment, data, folder, observer, stop or StopRequest(), course)
         termination = classify(evidence, folder)

@@ -31,7 +31,7 @@ class VenvEnvironment:
     def __init__(self, framework: FrameworkDescription) -> None:
         self.framework = framework
         python = f"py{sys.version_info.major}{sys.version_info.minor}"
-        name = f"{framework.name}-{framework.environment_sha256[:12]}-{python}"
+        name = f"{framework.file_name}-{framework.environment_sha256[:12]}-{python}"
         self.folder = cache_folder().absolute() / "envs" / name
 
     @property
@@ -153,7 +153,7 @@ def make_import_folder(trial_folder: Path, framework: FrameworkDescription) -> N
     package = trial_folder / IMPORT_FOLDER / "frameworks"
     package.mkdir(parents=True)
     (package / "worker").symlink_to(PROJECT_ROOT / "frameworks" / "worker")
-    (package / framework.name).symlink_to(framework.folder.absolute())
+    (package / framework.adapter).symlink_to(framework.adapter_folder.absolute())
 
 
 def _limit_memory(cgroup: TrialCgroup | None, why_not: str | None, profile: Mapping[str, Any]) -> None:

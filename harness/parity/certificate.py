@@ -91,7 +91,7 @@ def _identity(environment: Environment) -> dict[str, Any]:
     return {
         "version": framework.version,
         "environment_sha256": framework.environment_sha256,
-        "code_sha256": code_hash(framework.folder),
+        "code_sha256": code_hash(framework.adapter_folder),
     }
 
 
