@@ -76,7 +76,7 @@ ARRAYS = [
 @pytest.mark.parametrize(("key", "quantity", "name"), ARRAYS)
 def test_one_wrong_element_is_found_and_named(key: str, quantity: str, name: str) -> None:
     def spoil(array: np.ndarray) -> np.ndarray:
-        array.flat[-1] += 0.01 * np.abs(array).max()
+        array.flat[-1] += 0.1 * np.abs(array).max()
         return array
 
     violation = violation_of(changed(key, spoil))
