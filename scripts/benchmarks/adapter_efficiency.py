@@ -53,7 +53,7 @@ class Silent:
 def main() -> int:
     """Measure every framework; exit status 1 when a median is under the target."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("frameworks", nargs="*", default=["tensorflow", "torch", "caffe", "theano"])
+    parser.add_argument("frameworks", nargs="*", default=["tensorflow", "torch", "jax", "caffe", "theano"])
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--steps", type=int, default=400)
     arguments = parser.parse_args()
