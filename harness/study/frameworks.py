@@ -127,8 +127,8 @@ def load_framework(folder: Path) -> FrameworkDescription:
     """The framework described in a folder.
 
     Raises:
-        FileFormatError: its `environment.yaml` is not valid, names another framework than the folder, or an adapter that
-            is nowhere.
+        FileFormatError: its `environment.yaml` is not valid, names another framework than the folder, or names
+            an adapter that is nowhere.
     """
     document = load_yaml(folder / ENVIRONMENT_FILE)
     file = validate(document, EnvironmentFile)

@@ -81,7 +81,7 @@ def test_the_record_is_complete_and_consistent(records: dict[str, Any], name: st
     assert measured >= 0.98 * worker - 0.05
 
 
-@pytest.mark.parametrize("name", ["caffe", "theano"])
+@pytest.mark.parametrize("name", ["caffe", "theano", "torch@debian11"])
 @pytest.mark.parametrize("blas", ["openblas", "reference"])
 def test_the_blas_of_a_profile_is_the_one_loaded(tmp_path: Path, name: str, blas: str) -> None:
     frameworks = load_frameworks()

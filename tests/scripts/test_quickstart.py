@@ -105,7 +105,7 @@ def test_script_is_sound(script: Path) -> None:
         assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("name", ["caffe", "theano"])
+@pytest.mark.parametrize("name", ["theano", "torch@debian11"])
 def test_images_share_their_first_layer(name: str) -> None:
     """The engine builds the common part once only while it is the same, byte for byte."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import FileFormatError
-from harness.study import load_frameworks, load_profile
+from harness.study import load_frameworks, load_profile, load_study, make_plan
 from harness.study.frameworks import environment_hash, load_framework, obstacle
 from harness.study.profile import resolve_profile
 from harness.workloads import load_network
@@ -72,3 +72,70 @@ def test_a_layer_that_a_framework_lacks_is_named(frameworks_folder: Path) -> Non
     profile = resolve_profile(load_profile("local"), (0,))
     found = obstacle(load_framework(path.parent), profile, load_network("lenet"))
     assert found == ("layer 'relu1' of kind relu", "framework 'beta' cannot run layers of kind relu")
+
+
+SECOND_ENVIRONMENT = """
+framework: alpha@old
+adapter: {adapter}
+title: Alpha 0.9
+version: "0.9"
+environment: container
+honours: {{}}
+"""
+
+
+def add_second_environment(parent: Path, adapter: str = "alpha") -> Path:
+    folder = parent / "alpha@old"
+    folder.mkdir(parents=True)
+    (folder / "environment.yaml").write_text(SECOND_ENVIRONMENT.format(adapter=adapter))
+    return folder
+
+
+def test_a_framework_runs_its_own_adapter_unless_it_names_another(frameworks_folder: Path) -> None:
+    (frameworks_folder / "alpha" / "adapter.py").write_text("")
+    folder = add_second_environment(frameworks_folder)
+    found = load_frameworks([frameworks_folder])
+    assert (found["alpha"].adapter, found["alpha"].adapter_folder) == ("alpha", frameworks_folder / "alpha")
+    assert (found["alpha@old"].adapter, found["alpha@old"].adapter_folder) == ("alpha", frameworks_folder / "alpha")
+    assert found["alpha@old"].folder == folder
+    assert found["alpha@old"].version == "0.9"
+    assert found["alpha@old"].environment_sha256 != found["alpha"].environment_sha256
+
+
+def test_an_adapter_is_found_in_another_folder_of_frameworks(
+    frameworks_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (frameworks_folder / "alpha" / "adapter.py").write_text("")
+    folder = add_second_environment(frameworks_folder.parent / "more")
+    monkeypatch.setenv("DLGAUGE_FRAMEWORKS", str(frameworks_folder))
+    assert load_framework(folder).adapter_folder == frameworks_folder / "alpha"
+
+
+@pytest.mark.parametrize("adapter", ["alpha", "delta"])
+def test_an_adapter_that_is_nowhere_is_named_with_its_line(frameworks_folder: Path, adapter: str) -> None:
+    """`alpha` has a folder, but no code in it."""
+    add_second_environment(frameworks_folder, adapter)
+    with pytest.raises(FileFormatError, match=rf"environment.yaml:3: no folder '{adapter}' with an adapter.py in "):
+        load_frameworks([frameworks_folder])
+
+
+@pytest.mark.parametrize("name", ["alpha@", "@old", "alpha@old@older", "Alpha@old", "alpha@../old"])
+def test_a_framework_s_name_is_one_slug_or_two(frameworks_folder: Path, name: str) -> None:
+    path = frameworks_folder / "alpha" / "environment.yaml"
+    path.write_text(path.read_text().replace("framework: alpha", f'framework: "{name}"'))
+    with pytest.raises(FileFormatError, match=r"environment.yaml:2: framework should be of lower-case letters"):
+        load_frameworks([frameworks_folder])
+
+
+def test_a_study_compares_a_framework_in_two_environments(frameworks_folder: Path, tmp_path: Path) -> None:
+    (frameworks_folder / "alpha" / "adapter.py").write_text("")
+    add_second_environment(frameworks_folder)
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "study: versions\nframeworks: [alpha, alpha@old]\nworkloads: [lenet-mnist-subset]\n"
+        "settings: [caffe-mnist]\nseeds: [1]\n"
+    )
+    plan = make_plan(load_study(path, frameworks=load_frameworks([frameworks_folder]), cpus=(0,)))
+    identities = {trial.framework: trial.specification["framework"] for trial in plan.trials}
+    assert {name: one["adapter"] for name, one in identities.items()} == {"alpha": "alpha", "alpha@old": "alpha"}
+    assert {name: one["version"] for name, one in identities.items()} == {"alpha": "1.0", "alpha@old": "0.9"}
