@@ -13,6 +13,7 @@ import pytest
 
 from frameworks.worker.events import EventLog, StepLog
 from frameworks.worker.loop import Diverged, TrainingLoop, predict_all, score
+from frameworks.worker.masks import DropoutMasks
 from frameworks.worker.order import BatchOrder
 from harness.execution.tailing import EventTail, last_step
 
@@ -25,11 +26,14 @@ class Recorder:
     def __init__(self, losses: list[float] | None = None) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.losses = losses
+        self.masks: list[dict[str, np.ndarray] | None] = []
 
     def train_step(self, indices: np.ndarray, rate: float, masks: dict[str, np.ndarray] | None) -> float:
+        self.masks.append(masks)
         return self._step("train_step", (indices.tolist(), rate))
 
-    def train_on(self, images: np.ndarray, labels: np.ndarray, rate: float, masks: None) -> float:
+    def train_on(self, images: np.ndarray, labels: np.ndarray, rate: float, masks: Any) -> float:
+        self.masks.append(masks)
         return self._step("train_on", (images.copy(), labels.tolist(), rate))
 
     def _step(self, name: str, value: Any) -> float:
@@ -52,7 +56,14 @@ NETWORK: dict[str, Any] = {"name": "none", "layers": []}
 
 
 def run_loop(
-    folder: Path, adapter: Recorder, *, steps: int = 10, every: int = 4, warm_up: int = 1, batches: Any = None
+    folder: Path,
+    adapter: Recorder,
+    *,
+    steps: int = 10,
+    every: int = 4,
+    warm_up: int = 1,
+    batches: Any = None,
+    network: dict[str, Any] = NETWORK,
 ) -> list[dict[str, Any]]:
     setting = {
         "steps": steps,
@@ -62,7 +73,7 @@ def run_loop(
     }
     events, log = EventLog(str(folder / "events.jsonl"), "none.sock"), StepLog(str(folder / "steps.bin"))
     rates = 0.5 ** np.arange(steps)
-    loop = TrainingLoop(adapter, NETWORK, setting, 1, rates, TEST_LABELS, 20, events, log, batches)  # type: ignore[arg-type]
+    loop = TrainingLoop(adapter, network, setting, 1, rates, TEST_LABELS, 20, events, log, batches)  # type: ignore[arg-type]
     try:
         loop.run()
     finally:
@@ -99,6 +110,24 @@ class SlowBatches:
         time.sleep(0.002)
         self.given += 1
         return np.full((4, 1, 2, 2), self.given, np.float32), np.arange(4, dtype=np.int32)
+
+
+def test_every_step_gets_the_masks_of_its_dropout_layers(tmp_path: Path) -> None:
+    dropout = {"name": "drop", "kind": "dropout", "keep": 0.5, "output_shape": [6]}
+    network, adapter = {"name": "net", "layers": [dropout]}, Recorder()
+    run_loop(tmp_path, adapter, network=network)
+    drawn = DropoutMasks(1, network, 4)
+    assert len(adapter.masks) == 10
+    for masks in adapter.masks:
+        expected = drawn.next()
+        assert masks is not None and expected is not None
+        np.testing.assert_array_equal(masks["drop"], expected["drop"])
+
+
+def test_a_network_without_dropout_gets_no_masks(tmp_path: Path) -> None:
+    adapter = Recorder()
+    run_loop(tmp_path, adapter)
+    assert adapter.masks == [None] * 10
 
 
 def test_with_augmentation_every_step_gets_images_and_its_waiting_is_recorded(tmp_path: Path) -> None:
