@@ -21,6 +21,7 @@ PARTS = [
     "parity",
     "analysis",
     "reporting",
+    "testing",
     "cli",
 ]
 FOUNDATION = -1

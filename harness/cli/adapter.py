@@ -10,48 +10,32 @@ app = typer.Typer(name="adapter", help="Check adapters.", no_args_is_help=True, 
 @app.command()
 def check(
     name: str = typer.Argument(..., metavar="FRAMEWORK"),
-    only: str = typer.Option("", "--only", help="Only cases whose name contains this text."),
+    only: str = typer.Option("", "--only", help="Only checks whose name contains this text."),
+    as_json: bool = typer.Option(False, "--json", help="The outcome of every check as JSON."),
 ) -> None:
-    """Run every case of the adapter contract and compare with the NumPy reference; exit status 1 on any violation."""
-    import tempfile
-    from pathlib import Path
+    """Hold an adapter to the contract: every case beside the NumPy reference, and what it has to do beside computing.
 
-    from harness.cli.prepare import choose
-    from harness.execution.environments import make_environment
-    from harness.parity.comparing import CONTRACT_TOLERANCES, compare, first_violation
-    from harness.parity.contract_cases import contract_cases
-    from harness.parity.probing import REFERENCE, probe_framework, reference_profile
-    from harness.study import load_frameworks
-    from harness.study.profile import allowed_cpus, load_profile, resolve_profile
+    Exit status 1 when a check fails. What the adapter refuses with a reason is no failure.
+    """
+    import json
+    import sys
 
-    known = load_frameworks()
-    environment, reference = (make_environment(choose(known, [chosen])[0]) for chosen in (name, REFERENCE))
-    environment.prepare(print)
-    reference.prepare(print)
-    cases = [case for case in contract_cases() if only in case.name]
-    failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        profile = resolve_profile(load_profile("local"), allowed_cpus())
-        probes, _ = probe_framework(environment, cases, Path(folder) / name, profile)
-        references, _ = probe_framework(reference, cases, Path(folder) / "reference", reference_profile(profile))
-    for case in cases:
-        probe = probes[case.name]
-        if probe.unsupported:
-            print(f"{case.name}: unsupported: {probe.unsupported}")
-            continue
-        if probe.error:
-            failed += 1
-            print(f"{case.name}: {probe.error}")
-            continue
-        differences = compare(references[case.name], probe, case.network, CONTRACT_TOLERANCES)
-        violation = first_violation(differences)
-        worst = max(differences, key=lambda difference: difference.relative or 0.0)
-        if violation:
-            failed += 1
-            size = violation.detail or f"{violation.relative:.1e}"
-            print(f"{case.name}: FAILED: {violation.quantity} of {violation.name}: {size}")
-        else:
-            print(f"{case.name}: ok (largest difference {worst.relative:.1e}, {worst.quantity} of {worst.name})")
-    print(f"{len(cases)} cases, {failed} failed")
-    if failed:
+    from harness.parity.contract import check_adapter, find_framework, summary
+
+    framework = find_framework(name)
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
+
+    verdicts = check_adapter(framework.name, say, only=only)
+    found = summary(verdicts)
+    if as_json:
+        identity = {"framework": framework.name, "version": framework.version}
+        print(json.dumps({**identity, **found}, indent=1))
+    else:
+        for check_name, verdict in verdicts.items():
+            print(f"{check_name}: {verdict.text()}")
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in found["counts"].items())
+        print(f"{framework.name} {framework.version}: {len(verdicts)} checks: {counts}")
+    if not found["passed"]:
         raise typer.Exit(1)

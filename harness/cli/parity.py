@@ -63,11 +63,11 @@ def _certified(cases: list[Case], frameworks: str, *, quiet: bool) -> list[tuple
     import tempfile
     from pathlib import Path
 
-    from harness.cli.prepare import choose
     from harness.execution.environments import Readiness, make_environment
     from harness.parity.certificate import make_certificate, probe_all
     from harness.parity.probing import REFERENCE, reference_profile
     from harness.study import load_frameworks
+    from harness.study.choosing import choose_frameworks
     from harness.study.profile import allowed_cpus, load_profile, resolve_profile
 
     def say(line: str) -> None:
@@ -75,7 +75,7 @@ def _certified(cases: list[Case], frameworks: str, *, quiet: bool) -> list[tuple
 
     known = load_frameworks()
     names = [part.strip() for part in frameworks.split(",") if part.strip()]
-    chosen = [one for one in choose(known, names) if one.name != REFERENCE]
+    chosen = [one for one in choose_frameworks(known, names) if one.name != REFERENCE]
     environments = [make_environment(one) for one in chosen]
     usable = []
     for environment in environments:
@@ -85,7 +85,7 @@ def _certified(cases: list[Case], frameworks: str, *, quiet: bool) -> list[tuple
             continue
         environment.prepare(say)
         usable.append(environment)
-    reference = make_environment(choose(known, [REFERENCE])[0])
+    reference = make_environment(choose_frameworks(known, [REFERENCE])[0])
     reference.prepare(say)
 
     def announce(line: str) -> None:

@@ -8,7 +8,6 @@ import typer
 
 if TYPE_CHECKING:
     from harness.execution.preparing import Preparation
-    from harness.study import FrameworkDescription
 
 
 def prepare(
@@ -18,8 +17,9 @@ def prepare(
     from harness.execution import Readiness
     from harness.execution.preparing import prepare_all
     from harness.study import load_frameworks
+    from harness.study.choosing import choose_frameworks
 
-    frameworks = choose(load_frameworks(), names or [])
+    frameworks = choose_frameworks(load_frameworks(), names or [])
     failed = False
     for result in prepare_all(frameworks, lambda line: print(line, flush=True)):
         print(_line(result), flush=True)
@@ -28,24 +28,6 @@ def prepare(
         failed = failed or (result.error is not None and not left_out)
     if failed:
         raise typer.Exit(1)
-
-
-def choose(known: dict[str, FrameworkDescription], names: list[str]) -> list[FrameworkDescription]:
-    """The frameworks of these names, all for none.
-
-    Raises:
-        DlgaugeError: an unknown name.
-    """
-    import difflib
-
-    from harness.errors import DlgaugeError
-
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f"did you mean {near[0]!r}? " if near else ""
-            raise DlgaugeError(f"unknown framework {name!r}", hint=f"{guess}known: {', '.join(sorted(known))}")
-    return [known[name] for name in names] if names else list(known.values())
 
 
 def _line(result: Preparation) -> str:
