@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,25 +26,28 @@ CONTRACT_TOLERANCES = {
 }
 """Largest difference allowed in each quantity, float32 against float64, in the small networks of the adapter contract.
 
-Relative: of arrays to the largest magnitude in the reference's array (one layer, one parameter), of loss and rate to
-each step's own value. `updates` is what all steps together changed a parameter by.
+Relative to the reference's array (one layer, one parameter), see `BY_NORM`; of loss and rate to each step's own value.
+`updates` is what all steps together changed a parameter by.
 """
 
 WORKLOAD_TOLERANCES = {
     **CONTRACT_TOLERANCES,
     "activations_before": 1e-4,
-    "gradients": 5e-2,
+    "gradients": 1e-1,
     "loss": 1e-4,
-    "updates": 5e-2,
-    "activations_after": 1e-2,
+    "updates": 1e-1,
+    "activations_after": 2e-2,
     "probabilities_after": 1e-2,
 }
 """The same for whole workloads, in which gradients jump.
 
 Among millions of rectified or pooled units some lie so near to a kink that rounding alone switches their gradient on or
-off, in every framework: against itself in float64, the float32 reference differs by up to 3e-3 in the gradients of
-ResNet-32. Errors of computation show far above that, and in activations and losses, which do not jump.
+off, in every framework: against itself in float64, the float32 reference differs by up to 1.3e-2 in a gradient of
+ResNet-32, and by 3.6e-2 in the updates of 20 steps. Errors of computation show far above that, and in activations and losses, which do not jump.
 """
+
+BY_NORM = frozenset({"gradients", "updates"})
+"""Quantities that are judged by Euclidean norms, difference over reference; the others by largest magnitudes."""
 
 SMALLEST_SHARE = 1e-3
 """An array much smaller than the largest of its quantity is judged by this share of the latter: it may be rounding.
@@ -116,15 +119,16 @@ def _with_updates(arrays: Arrays, names: list[str]) -> dict[str, NDArray[np.floa
 def _arrays(
     quantity: str, names: list[str], expected: Arrays, found: Arrays, tolerances: Mapping[str, float]
 ) -> Iterator[Difference]:
-    overall = max((_largest(expected[f"{quantity}:{name}"]) for name in names), default=0.0)
+    size = _norm if quantity in BY_NORM else _largest
+    overall = max((size(expected[f"{quantity}:{name}"]) for name in names), default=0.0)
     for name in names:
         key = f"{quantity}:{name}"
-        relative, detail = _relative(expected[key], found.get(key), SMALLEST_SHARE * overall)
+        relative, detail = _relative(expected[key], found.get(key), size, SMALLEST_SHARE * overall)
         yield Difference(quantity, name, tolerances[quantity], relative, detail)
 
 
 def _relative(
-    expected: NDArray[Any], found: NDArray[Any] | None, smallest_scale: float
+    expected: NDArray[Any], found: NDArray[Any] | None, size: Callable[[NDArray[Any]], float], smallest_scale: float
 ) -> tuple[float | None, str | None]:
     if found is None:
         return None, "missing"
@@ -134,12 +138,16 @@ def _relative(
         return None, "values that are not finite"
     if not np.isfinite(expected).all():
         return None, "values of the reference that are not finite"
-    distance, scale = _largest(expected - found), max(_largest(expected), smallest_scale)
+    distance, scale = size(expected - found), max(size(expected), smallest_scale)
     return (distance / scale if scale else distance), None
 
 
 def _largest(array: NDArray[Any]) -> float:
     return float(np.abs(array).max(initial=0.0))
+
+
+def _norm(array: NDArray[Any]) -> float:
+    return float(np.linalg.norm(array))
 
 
 def _steps(quantity: str, expected: Arrays, found: Arrays, tolerances: Mapping[str, float]) -> Difference:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from harness.errors import DlgaugeError
 from harness.parity.case import Case
+from harness.schedules import learning_rates
 from harness.workloads import Network, Setting, Workload, load_network, load_setting, load_workload, shapes
 from harness.workloads.networks import network_names
 from harness.workloads.settings import setting_names
@@ -17,9 +18,10 @@ from harness.workloads.workload import workload_names
 BATCH_SIZE = 16
 """The largest mini-batch of a case: every operation runs as in training, and twenty steps take seconds.
 
-The rate is scaled with the batch (Goyal et al., arXiv 1706.02677): with the setting's own, a network such as ResNet-32
-leaves its start so fast that rounding alone decides where it goes.
-"""
+The rate is scaled with the batch (Goyal et al., arXiv 1706.02677)."""
+
+LARGEST_RATE = 0.002
+"""No learning rate of a case is higher: at 0.1, rounding alone decides where a network such as ResNet-32 goes."""
 
 PATCH = 7
 """Side of the patches of one brightness in a case's images."""
@@ -74,7 +76,8 @@ def make_case(name: str, network: Network, setting: Setting, *, classes: int, st
 
     # More images than steps need, so that the order of the batches matters; two epochs for the smallest batches.
     count = max(batch_size * steps // 2, EVALUATION_BATCH_SIZE)
-    scale = batch_size / setting.batch_size
+    highest = float(learning_rates(setting.learning_rate.model_dump(mode="json"), steps).max())
+    scale = min(batch_size / setting.batch_size, LARGEST_RATE / highest)
     return Case(name, network, resolved, images(count), images(EVALUATION_BATCH_SIZE), steps, rate_scale=scale)
 
 
