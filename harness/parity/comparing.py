@@ -43,7 +43,8 @@ WORKLOAD_TOLERANCES = {
 
 Among millions of rectified or pooled units some lie so near to a kink that rounding alone switches their gradient on or
 off, in every framework: against itself in float64, the float32 reference differs by up to 1.3e-2 in a gradient of
-ResNet-32, and by 3.6e-2 in the updates of 20 steps. Errors of computation show far above that, and in activations and losses, which do not jump.
+ResNet-32, and by 3.6e-2 in the updates of 20 steps. Errors of computation show far above that, and in activations and
+losses, which do not jump.
 """
 
 BY_NORM = frozenset({"gradients", "updates"})
