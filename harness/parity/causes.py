@@ -17,12 +17,16 @@ class Cause:
         kinds: layer kinds at which it shows; empty for any.
         quantities: quantities in which it shows first.
         text: what differs between which frameworks.
+        optimizer: the only kind of optimizer with which it shows; None for any.
+        first_step: the first step whose loss it can change.
     """
 
     name: str
     kinds: tuple[str, ...]
     quantities: tuple[str, ...]
     text: str
+    optimizer: str | None = None
+    first_step: int = 1
 
 
 CAUSES = (
@@ -48,11 +52,36 @@ CAUSES = (
         "the network's `rounding` says which is meant",
     ),
     Cause(
+        "alpha of response normalisation",
+        ("local_response_normalisation",),
+        ("activations_before",),
+        "Caffe and Torch divide alpha by the number of elements in the neighbourhood, TensorFlow takes it as it is; "
+        "the network's `alpha` is Caffe's",
+    ),
+    Cause(
+        "variance of batch normalisation",
+        ("batch_normalisation",),
+        ("activations_after",),
+        "for evaluation, Caffe, Torch and TensorFlow's fused kernel average the unbiased variances of mini-batches, "
+        "flax the biased ones; the unbiased are meant",
+    ),
+    Cause(
         "placement of epsilon",
         (),
         ("updates", "loss"),
         "in Adam, TensorFlow and Caffe add epsilon before the bias correction, Torch and optax after it; "
         "the setting's `epsilon_placement` says which is meant",
+        optimizer="adam",
+        first_step=2,
+    ),
+    Cause(
+        "form of momentum",
+        (),
+        ("loss",),
+        "Caffe and Keras keep the rate in the velocity, Torch and optax multiply the velocity by it; with a rate that "
+        "changes this shows from the third step on; the setting's `momentum_form` says which is meant",
+        optimizer="sgd",
+        first_step=3,
     ),
 )
 
@@ -64,9 +93,17 @@ def known_causes(difference: Difference, network: Network, optimizer: str) -> li
     present = set(kinds.values())
     found = []
     for cause in CAUSES:
-        if difference.quantity not in cause.quantities:
+        if difference.quantity not in cause.quantities or cause.optimizer not in (None, optimizer):
+            continue
+        if difference.quantity == "loss" and _step(difference) < cause.first_step:
             continue
         at_layer = own in cause.kinds if difference.quantity.startswith("activations") else present & set(cause.kinds)
-        if at_layer or (not cause.kinds and optimizer == "adam"):
+        if at_layer or not cause.kinds:
             found.append(cause)
     return found
+
+
+def _step(difference: Difference) -> int:
+    """Of `step N`; 0 where the number of steps itself is wrong."""
+    number = difference.name.removeprefix("step ")
+    return int(number) if number.isdecimal() else 0
