@@ -48,9 +48,10 @@ class MovingStatistics:
         )
 
     def updates(self, mean, variance):
-        """For one more mini-batch, from the new averages of mean and unbiased variance."""
+        """For one more mini-batch; `variance` is unbiased."""
         kept = np.float32(1.0) - self.new
-        return [(self.mean, mean), (self.variance, variance), (self.share, kept * self.share + self.new)]
+        pairs = ((self.mean, mean), (self.variance, variance), (self.share, np.float32(1.0)))
+        return [(moving, kept * moving + self.new * value) for moving, value in pairs]
 
     def corrected(self):
         """(mean, variance); 0 and 1 before the first mini-batch."""
@@ -188,19 +189,23 @@ def sum_of_pixels(layer, squares, context):
 
 
 def batch_normalisation(layer, inputs, context):
+    """In plain expressions: Theano turns its own operation into them too late to simplify them, which is slower."""
     tensor, x = context.theano.tensor, inputs[0]
     axes, wide = ((0, 2, 3), ("x", 0, "x", "x")) if x.ndim == 4 else ((0,), ("x", 0))
-    scale, shift = (context.parameter(layer, role).dimshuffle(wide) for role in ("weights", "biases"))
+    weights, biases = context.parameter(layer, "weights"), context.parameter(layer, "biases")
     moving, epsilon = context.statistics[layer["name"]], np.float32(layer["epsilon"])
-    if not context.training:
-        mean, variance = (value.dimshuffle(wide) for value in moving.corrected())
-        return (x - mean) * (scale / tensor.sqrt(variance + epsilon)) + shift
-    # The operation behind nnet.batch_normalization_train, which refuses an epsilon of 1e-5 for the sake of cuDNN.
-    y, _, _, mean, variance = tensor.nnet.bn.AbstractBatchNormTrain(axes)(
-        x, scale, shift, epsilon, moving.new, moving.mean.dimshuffle(wide), moving.variance.dimshuffle(wide)
-    )
-    context.updates += moving.updates(mean.dimshuffle(1), variance.dimshuffle(1))
-    return y
+    if context.training:
+        shape = batch_shape(layer, context)
+        count = int(np.prod(shape)) // shape[1]
+        mean = x.sum(axis=axes) * np.float32(1.0 / count)
+        centred = x - mean.dimshuffle(wide)
+        squares = (centred * centred).sum(axis=axes)
+        variance = squares * np.float32(1.0 / count)
+        context.updates += moving.updates(mean, squares * np.float32(1.0 / (count - 1)))
+    else:
+        mean, variance = moving.corrected()
+        centred = x - mean.dimshuffle(wide)
+    return centred * (weights / tensor.sqrt(variance + epsilon)).dimshuffle(wide) + biases.dimshuffle(wide)
 
 
 def batch_shape(layer, context):
