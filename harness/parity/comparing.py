@@ -56,6 +56,9 @@ SMALLEST_SHARE = 1e-3
 The gradient of a bias in front of batch normalisation is 0; in float32 about a millionth of the others is left of it.
 """
 
+HALF_UNIT = 2.0**-24
+"""Largest relative error of rounding to float32."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -124,12 +127,17 @@ def _arrays(
     overall = max((size(expected[f"{quantity}:{name}"]) for name in names), default=0.0)
     for name in names:
         key = f"{quantity}:{name}"
-        relative, detail = _relative(expected[key], found.get(key), size, SMALLEST_SHARE * overall)
+        unavoidable = _rounding(name, expected) if quantity == "updates" else 0.0
+        relative, detail = _relative(expected[key], found.get(key), size, SMALLEST_SHARE * overall, unavoidable)
         yield Difference(quantity, name, tolerances[quantity], relative, detail)
 
 
 def _relative(
-    expected: NDArray[Any], found: NDArray[Any] | None, size: Callable[[NDArray[Any]], float], smallest_scale: float
+    expected: NDArray[Any],
+    found: NDArray[Any] | None,
+    size: Callable[[NDArray[Any]], float],
+    smallest_scale: float,
+    unavoidable: float,
 ) -> tuple[float | None, str | None]:
     if found is None:
         return None, "missing"
@@ -139,8 +147,13 @@ def _relative(
         return None, "values that are not finite"
     if not np.isfinite(expected).all():
         return None, "values of the reference that are not finite"
-    distance, scale = size(expected - found), max(size(expected), smallest_scale)
+    distance, scale = max(size(expected - found) - unavoidable, 0.0), max(size(expected), smallest_scale)
     return (distance / scale if scale else distance), None
+
+
+def _rounding(name: str, expected: Arrays) -> float:
+    """How far a parameter moves if it is rounded to float32 in every step; its update may be as small as that."""
+    return len(expected["loss"]) * HALF_UNIT * _norm(expected[f"weights_before:{name}"])
 
 
 def _largest(array: NDArray[Any]) -> float:
