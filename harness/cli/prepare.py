@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
 def prepare(
     names: list[str] = typer.Argument(None, metavar="[FRAMEWORK]...", help="Which ones; default: all."),
+    study: str = typer.Option(None, "--study", metavar="STUDY", help="Those that a study names."),
 ) -> None:
     """Make the environments of frameworks ready: venvs from pinned requirements, images from Dockerfiles."""
     from harness.execution import Readiness
     from harness.execution.preparing import prepare_all
-    from harness.study import load_frameworks
+    from harness.study import load_frameworks, load_study
     from harness.study.choosing import choose_frameworks
 
-    frameworks = choose_frameworks(load_frameworks(), names or [])
+    known = load_frameworks()
+    named = [cell.framework.name for cell in load_study(study, frameworks=known).cells] if study else []
+    frameworks = choose_frameworks(known, list(dict.fromkeys([*(names or []), *named])))
     failed = False
     for result in prepare_all(frameworks, lambda line: print(line, flush=True)):
         print(_line(result), flush=True)

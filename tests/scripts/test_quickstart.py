@@ -64,7 +64,7 @@ def test_without_engine_it_says_what_is_left_out_and_goes_on(checkout: Path) -> 
     assert result.returncode == 0, result.stderr
     assert "Caffe and Theano run in containers and are left out" in result.stderr
     assert "scripts/container-engine start" in result.stderr
-    assert calls(checkout) == ["dlgauge prepare", "dlgauge run studies/quickstart.yaml"]
+    assert calls(checkout) == ["dlgauge prepare --study studies/quickstart.yaml", "dlgauge run studies/quickstart.yaml"]
 
 
 def test_arguments_reach_the_run_unchanged(checkout: Path) -> None:
