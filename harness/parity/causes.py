@@ -38,6 +38,13 @@ CAUSES = (
         "and Caffe to one; with images that have equal pixels this is expected, so compare on inputs without ties",
     ),
     Cause(
+        "rectifiers at zero",
+        ("relu",),
+        ("gradients", "loss", "updates"),
+        "where the input of a ReLU is exactly 0, Theano's gradient is one half, that of the others 0; it shows on images "
+        "with whole patches of zeros and biases that start at 0",
+    ),
+    Cause(
         "padding of average pools",
         ("average_pool",),
         ("activations_before",),

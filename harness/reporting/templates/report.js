@@ -81,7 +81,7 @@
         });
       });
     });
-    const y = scale === "log" ? { type: "log", tickformat: "~g" } : { type: scale };
+    const y = scale === "log" ? { type: "log", tickformat: "~g", dtick: "D2" } : { type: scale };
     return [traces, layout({
       grid: { rows: 3 - columns, columns: columns, pattern: "independent", xgap: 0.06, ygap: 0.2 },
       xaxis: axis("steps", { rangemode: "tozero" }), xaxis2: axis("training time, s", { rangemode: "tozero" }),
