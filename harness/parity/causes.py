@@ -41,8 +41,8 @@ CAUSES = (
         "rectifiers at zero",
         ("relu",),
         ("gradients", "loss", "updates"),
-        "where the input of a ReLU is exactly 0, Theano's gradient is one half, that of the others 0; it shows on images "
-        "with whole patches of zeros and biases that start at 0",
+        "where the input of a ReLU is exactly 0, Theano's gradient is one half, that of the others 0; it shows on "
+        "images with whole patches of zeros and biases that start at 0",
     ),
     Cause(
         "padding of average pools",
