@@ -1,7 +1,9 @@
-"""Every framework keeps the adapter contract, asked as somebody would who has dlgauge installed: from another folder."""
+"""Every framework keeps the adapter contract, tested as by somebody who has dlgauge installed: from another folder."""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.execution import Readiness, make_environment
+from harness.paths import PROJECT_ROOT
 from harness.study import load_frameworks
 from tests.here import dlgauge
 from tests.requirements import require
@@ -16,7 +19,7 @@ from tests.requirements import require
 FRAMEWORKS = load_frameworks()
 
 
-def suite(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def suite(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """The suite by its package's name; `folder` is not the project's, so nothing is found by lying near."""
     argv = [
         sys.executable,
@@ -28,7 +31,9 @@ def suite(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "harness.testing.contract",
         *arguments,
     ]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        argv, cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.slow
@@ -42,12 +47,23 @@ def test_a_framework_keeps_the_contract(name: str, tmp_path: Path) -> None:
     assert " passed" in result.stdout
 
 
+@pytest.mark.slow
+def test_an_adapter_outside_the_project_keeps_it_in_a_venv_of_its_own(tmp_path: Path) -> None:
+    """What it refuses is skipped with its reason."""
+    examples = PROJECT_ROOT / "docs" / "examples"
+    result = suite(tmp_path, "--adapter", "plain", "-rs", DLGAUGE_FRAMEWORKS=str(examples))
+    assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
+    assert "unsupported: layer dropout3 of kind 'dropout': this adapter has no such layer" in result.stdout
+    assert re.search(r"\b20 passed, 29 skipped\b", result.stdout)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--adapter", "nmpy"), "ERROR: unknown framework 'nmpy'\n  did you mean 'numpy'? known: "),
         ((), "ERROR: no adapter to test\n  name one with --adapter: "),
     ],
+    ids=["unknown", "missing"],
 )
 def test_an_unknown_or_missing_adapter_is_one_message(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
     result = suite(tmp_path, *arguments)
