@@ -186,6 +186,8 @@ class _Watch:
         """Pass on the new events."""
         for event in self.tail.read(at_end=at_end):
             self._course.events.append(event)
+            if event.get("event") == "evaluation":
+                self._show_progress()  # what is shown beside the accuracy is then the loss of that very step
             self._tell(self._observer.on_event, event)
 
     def _show_progress(self) -> None:

@@ -25,14 +25,16 @@ MANIFEST_FILE = "manifest.json"
 
 
 def _from_1(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 has `parity` and the summary key `achieved_flops_per_s`."""
+    """Version 2 has `parity` and the summary key `achieved_flops_per_s`, which follows from what version 1 has."""
     summary, reasons = manifest.get("summary"), manifest.get("not_measured")
     if isinstance(summary, dict) and isinstance(reasons, dict):
-        manifest = {
-            **manifest,
-            "summary": {**summary, "achieved_flops_per_s": None},
-            "not_measured": {**reasons, "achieved_flops_per_s": "records of schema version 1 do not have it"},
-        }
+        flops, samples_per_s = _training_flops(manifest.get("specification") or {}), summary.get("samples_per_s")
+        achieved = None if flops is None or samples_per_s is None else flops * samples_per_s
+        summary = {**summary, "achieved_flops_per_s": achieved}
+        if achieved is None:
+            why = reasons.get("samples_per_s", "the specification has no network whose work could be counted")
+            reasons = {**reasons, "achieved_flops_per_s": why}
+        manifest = {**manifest, "summary": summary, "not_measured": reasons}
     return {**manifest, "parity": {"certificate": None}}
 
 

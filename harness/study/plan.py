@@ -8,6 +8,7 @@ from frameworks.worker.order import derive_seed
 from harness.study.model import Cell, Study
 from harness.study.specification import FrameworkIdentity, Specification
 from harness.study.trial import Plan, Trial, UnsupportedCell
+from harness.workloads.settings import rules_without_layer
 
 
 def make_plan(study: Study) -> Plan:
@@ -17,7 +18,7 @@ def make_plan(study: Study) -> Plan:
     all cells alike, and the same study has the same plan everywhere. Trials of equal specification run once.
     """
     trials: dict[str, Trial] = {}
-    notes: list[str] = []
+    notes: list[str] = _rules_for_nothing(study)
     for seed in study.seeds:
         for index in _block_order(study, seed):
             cell = study.cells[index]
@@ -34,6 +35,17 @@ def make_plan(study: Study) -> Plan:
         if cell.obstacle
     ]
     return Plan(study=study.name, trials=tuple(trials.values()), unsupported=tuple(unsupported), notes=tuple(notes))
+
+
+def _rules_for_nothing(study: Study) -> list[str]:
+    """Rules of a setting that no layer of the network is named in: a slip, or a setting made for another network."""
+    pairs = {(cell.workload.name, cell.setting.name): cell for cell in study.cells}
+    return [
+        f"setting {setting!r} has a rule for {', '.join(rule.layers)}, which network {cell.workload.network.name!r} of "
+        f"workload {workload!r} does not have; it is not applied there"
+        for (workload, setting), cell in pairs.items()
+        for rule in rules_without_layer(cell.workload.network, cell.setting)
+    ]
 
 
 def _block_order(study: Study, seed: int) -> list[int]:

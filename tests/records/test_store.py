@@ -132,6 +132,24 @@ def test_an_older_record_is_read_through_the_upgrades(tmp_path: Path, monkeypatc
     assert Store(tmp_path).records()[0].study == "synthetic"
 
 
+def test_a_record_of_version_1_gets_what_follows_from_it(tmp_path: Path) -> None:
+    record = factories.publish_trial(tmp_path)
+    content = json.loads((record.path / "manifest.json").read_text())
+    now = content["summary"].pop("achieved_flops_per_s")
+    assert now > 0
+    del content["parity"]
+    change_manifest(record, json.dumps({**content, "schema_version": 1}))
+    (read,) = Store(tmp_path).records()
+    assert read.summary["achieved_flops_per_s"] == now
+    assert read.manifest["parity"] == {"certificate": None}
+
+    del content["summary"]["samples_per_s"]
+    change_manifest(record, json.dumps({**content, "schema_version": 1}))
+    (read,) = Store(tmp_path).records()
+    assert read.summary["achieved_flops_per_s"] is None
+    assert read.manifest["not_measured"]["achieved_flops_per_s"]
+
+
 def test_a_record_tells_what_it_is(tmp_path: Path) -> None:
     record = factories.publish_trial(tmp_path, "theano", 3, "crashed", varied={"batch_size": 32})
     assert record.id == record.path.name and record.repetition == 1

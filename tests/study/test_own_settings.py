@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.errors import FileFormatError
-from harness.study import Study
+from harness.study import Study, make_plan
 
 OWN = """\
 study: example
@@ -55,3 +55,13 @@ def test_a_shortened_setting_still_has_a_step_after_its_warm_up(study_of: Callab
 def test_a_share_is_a_number_up_to_one(study_of: Callable[..., Study], share: str) -> None:
     with pytest.raises(FileFormatError, match="x.yaml:6: .*length_share"):
         study_of(f"length_share: {share}\n", text=OWN)
+
+
+def test_a_rule_for_a_layer_that_the_network_does_not_have_is_noted(study_of: Callable[..., Study]) -> None:
+    study = study_of(text=OWN.replace("[caffe-mnist, theano-mnist]", "caffe-mnist").replace("[own]", "caffe-cifar10"))
+    assert make_plan(study).notes == ()  # LeNet has conv1, dense1, dense2 as well
+    study = study_of(
+        text=OWN.replace("[caffe-mnist, theano-mnist]", "caffe-mnist").replace("[own]", "tensorflow-cifar10")
+    )
+    note = next(note for note in make_plan(study).notes if "local3" in note)
+    assert "setting 'tensorflow-cifar10' has a rule for local3, local4, which network 'lenet'" in note
