@@ -106,7 +106,7 @@ def _collect(document: YamlDocument, file: StudyFile, frameworks: Mapping[str, F
 
     def own(name: str) -> Setting:
         try:
-            return load_setting(name)
+            return load_setting(name.split("@")[0])  # a workload on a variant of its dataset has the same setting
         except UnknownName:
             raise UnknownName(f"workload {name!r} has no setting of its own name; name one in place of 'own'") from None
 

@@ -27,6 +27,11 @@ def test_every_workload_gets_the_setting_of_its_name(study_of: Callable[..., Stu
     assert [cell.setting.steps for cell in cells] == [10_000, 24_000]
 
 
+def test_a_workload_on_a_variant_has_the_setting_of_its_workload(study_of: Callable[..., Study]) -> None:
+    (cell,) = study_of(text=OWN.replace("caffe-mnist, theano-mnist", "caffe-cifar10@jpeg75")).cells
+    assert (cell.workload.name, cell.setting.name) == ("caffe-cifar10@jpeg75", "caffe-cifar10")
+
+
 def test_a_setting_may_run_on_another_workload_as_well(study_of: Callable[..., Study]) -> None:
     cells = study_of(text=OWN.replace("[own]", "[own, tensorflow-mnist]")).cells
     assert [(cell.workload.name, cell.setting.name) for cell in cells] == [
