@@ -57,10 +57,10 @@ def take_probe(adapter: Adapter, network: dict, setting: dict, seed: int, learni
 
     Returns:
         `loss` and `learning_rate`, float64, one a step; and float32 arrays named `<quantity>:<layer or parameter>`, in
-        the order in which they are taken: `weights_before`, `activations_before`, `gradients`, `weights_after`,
-        `activations_after`, `probabilities_after`. Activations and probabilities are those of the first images of the
-        test split, in evaluation; gradients those of the first mini-batch, in training. The last step goes through
-        `train_on`, all others through `train_step`.
+        the order in which they are taken: `weights_before`, `activations_before`, `gradients`, `weights_first` (after
+        one step), `weights_after`, `activations_after`, `probabilities_after`. Activations and probabilities are those
+        of the first images of the test split, in evaluation; gradients those of the first mini-batch, in training. The
+        last step goes through `train_on`, all others through `train_step`.
     """
     found: "dict[str, np.ndarray]" = {}
     batch_size, evaluation = setting["batch_size"], np.arange(setting["evaluation"]["batch_size"], dtype=np.int32)
@@ -76,6 +76,8 @@ def take_probe(adapter: Adapter, network: dict, setting: dict, seed: int, learni
             losses.append(adapter.train_step(indices, float(rate), masks.next()))
         else:
             losses.append(adapter.train_on(train[0][indices], train[1][indices], float(rate), masks.next()))
+        if number == 1:
+            _add(found, "weights_first", adapter.weights())
     _add(found, "weights_after", adapter.weights())
     _add(found, "activations_after", adapter.activations("test", evaluation))
     found["probabilities_after:softmax"] = np.array(adapter.predict("test", evaluation), np.float32)

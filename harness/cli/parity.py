@@ -117,5 +117,5 @@ def _verdict(one: Mapping[str, Any], tolerances: Mapping[str, float]) -> str:
     if violation := one.get("violation"):
         size = violation["detail"] or f"{violation['relative']:.1e} (tolerance {tolerances[violation['quantity']]:.0e})"
         return f"DIFFERS first in {violation['quantity']} of {violation['name']}: {size}"
-    shown = ("loss", "activations_before", "gradients", "updates")
+    shown = ("loss", "activations_before", "gradients", "first_update", "updates")
     return "agrees; largest differences: " + ", ".join(f"{key} {one['largest'][key]['relative']:.1e}" for key in shown)

@@ -75,7 +75,7 @@ CAUSES = (
     Cause(
         "placement of epsilon",
         (),
-        ("updates", "loss"),
+        ("first_update", "updates", "loss"),
         "in Adam, TensorFlow and Caffe add epsilon before the bias correction, Torch and optax after it; "
         "the setting's `epsilon_placement` says which is meant",
         optimizer="adam",

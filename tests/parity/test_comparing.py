@@ -58,7 +58,9 @@ def test_every_quantity_layer_and_parameter_is_compared() -> None:
     layers = [layer.name for layer in CASE.network.layers]
     named = ["conv.weights", *(f"{layer}.{role}" for layer in ("norm", "logits") for role in ("weights", "biases"))]
     expected = {(quantity, layer) for quantity in ("activations_before", "activations_after") for layer in layers}
-    expected |= {(quantity, name) for quantity in ("weights_before", "gradients", "updates") for name in named}
+    expected |= {
+        (quantity, name) for quantity in ("weights_before", "gradients", "first_update", "updates") for name in named
+    }
     steps = {(quantity, "step 1") for quantity in ("learning_rate", "loss")}
     assert found == expected | steps | {("probabilities_after", "softmax")}
 
@@ -67,6 +69,7 @@ ARRAYS = [
     ("weights_before:conv.weights", "weights_before", "conv.weights"),
     ("activations_before:pool", "activations_before", "pool"),
     ("gradients:norm.biases", "gradients", "norm.biases"),
+    ("weights_first:logits.biases", "first_update", "logits.biases"),
     ("weights_after:logits.weights", "updates", "logits.weights"),
     ("activations_after:drop", "activations_after", "drop"),
     ("probabilities_after:softmax", "probabilities_after", "softmax"),
@@ -99,7 +102,7 @@ def test_values_that_are_not_finite_are_found_and_named(key: str, quantity: str,
 
 
 @pytest.mark.parametrize(
-    ("key", "quantity", "name"), [array for array in ARRAYS if not array[0].startswith("weights_after")]
+    ("key", "quantity", "name"), [array for array in ARRAYS if array[1] not in ("first_update", "updates")]
 )
 def test_another_shape_is_told_with_both_shapes(key: str, quantity: str, name: str) -> None:
     violation = violation_of(changed(key, lambda array: array[:-1]))
@@ -256,7 +259,7 @@ class ForgetsThatLastStep(Adapter):
         (PaddingCounts, "activations_before", "pool"),
         (NoDropout, "gradients", "logits.biases"),
         (SumOfLosses, "gradients", "logits.biases"),
-        (BiasesAsWeights, "loss", "step 2"),
+        (BiasesAsWeights, "first_update", "logits.biases"),
         (LateRate, "loss", "step 3"),
         (OtherMomentum, "loss", "step 3"),
         (ForgetsThatLastStep, "updates", "logits.biases"),
@@ -270,10 +273,10 @@ def test_a_mistake_in_an_adapter_is_found_where_it_shows_first(
     assert (violation.quantity, violation.name) == (quantity, name)
 
 
-def test_weight_decay_that_is_forgotten_shows_in_the_updates_at_the_latest() -> None:
+def test_weight_decay_that_is_forgotten_shows_in_the_first_update() -> None:
     without = case(optimizer={**SGD, "weight_decay": 0.0})
     violation = violation_of(probe(without))
-    assert violation is not None and violation.quantity in ("loss", "updates")
+    assert violation is not None and violation.quantity == "first_update"
 
 
 def test_evaluating_without_the_averages_shows_after_the_steps() -> None:
