@@ -118,4 +118,15 @@ def _verdict(one: Mapping[str, Any], tolerances: Mapping[str, float]) -> str:
         size = violation["detail"] or f"{violation['relative']:.1e} (tolerance {tolerances[violation['quantity']]:.0e})"
         return f"DIFFERS first in {violation['quantity']} of {violation['name']}: {size}"
     shown = ("loss", "activations_before", "gradients", "first_update", "updates")
-    return "agrees; largest differences: " + ", ".join(f"{key} {one['largest'][key]['relative']:.1e}" for key in shown)
+    return "agrees; largest differences: " + ", ".join(
+        _size(one["largest"][key], tolerances[key], key) for key in shown
+    )
+
+
+def _size(largest: Mapping[str, Any], stated: float, quantity: str) -> str:
+    """The difference as measured; with what was allowed where the parameters' rounding makes that more than stated."""
+    if largest["relative"] is None:
+        return f"{quantity} n/a"
+    text = f"{quantity} {largest['relative']:.1e}"
+    rounding = largest["tolerance"] > 1.1 * stated > 0
+    return f"{text} (allowed {largest['tolerance']:.1e} with float32 rounding of the weights)" if rounding else text

@@ -126,7 +126,10 @@ def _largest(differences: Sequence[Difference]) -> dict[str, dict[str, Any]]:
         known = largest.get(one.quantity)
         if known is None or _size(one) > _size(known):
             largest[one.quantity] = one
-    return {quantity: {"name": one.name, "relative": one.relative} for quantity, one in largest.items()}
+    return {
+        quantity: {"name": one.name, "relative": one.relative, "tolerance": one.tolerance}
+        for quantity, one in largest.items()
+    }
 
 
 def _size(difference: Difference) -> float:

@@ -134,16 +134,17 @@ def _arrays(
     for name in names:
         key = f"{quantity}:{name}"
         unavoidable = rounded_steps * HALF_UNIT * _norm(expected[f"weights_before:{name}"]) if rounded_steps else 0.0
-        relative, detail = _relative(expected[key], found.get(key), size, SMALLEST_SHARE * overall, unavoidable)
-        yield Difference(quantity, name, tolerances[quantity], relative, detail)
+        scale = max(size(expected[key]), SMALLEST_SHARE * overall)
+        relative, detail = _relative(expected[key], found.get(key), size, scale)
+        allowed = tolerances[quantity] + (unavoidable / scale if scale else 0.0)
+        yield Difference(quantity, name, allowed, relative, detail)
 
 
 def _relative(
     expected: NDArray[Any],
     found: NDArray[Any] | None,
     size: Callable[[NDArray[Any]], float],
-    smallest_scale: float,
-    unavoidable: float,
+    scale: float,
 ) -> tuple[float | None, str | None]:
     if found is None:
         return None, "missing"
@@ -153,7 +154,7 @@ def _relative(
         return None, "values that are not finite"
     if not np.isfinite(expected).all():
         return None, "values of the reference that are not finite"
-    distance, scale = max(size(expected - found) - unavoidable, 0.0), max(size(expected), smallest_scale)
+    distance = size(expected - found)
     return (distance / scale if scale else distance), None
 
 

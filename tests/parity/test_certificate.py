@@ -69,7 +69,7 @@ def test_a_difference_is_named_with_its_known_causes() -> None:
 def test_what_is_not_finite_is_a_difference_without_a_number(bad: float) -> None:
     own = certificate(other=probed(spoiled("activations_after:logits", bad)))["frameworks"]["other"]
     assert (own["verdict"], own["violation"]["relative"]) == ("differs", None)
-    assert own["largest"]["activations_after"] == {"name": "logits", "relative": None}
+    assert own["largest"]["activations_after"] == {"name": "logits", "relative": None, "tolerance": 2e-2}
 
 
 @pytest.mark.parametrize(
