@@ -71,20 +71,21 @@ def run_trial(events: EventLog) -> int:
         return 0
     events.phase("prepare")
     augmentation = specification["workload"].get("augmentation")
-    images, labels = stage_data(adapter, trial["data_folder"], np, keep_training=bool(augmentation))
+    images, labels = stage_data(adapter, trial["data_folder"], specification["setting"], augmentation)
+    train_labels = labels.pop("train")
     events.phase("build")
     with np.load(protocol.WEIGHTS_FILE) as archive:
         weights = {name: archive[name] for name in archive.files}
     network, setting = trial["network"], specification["setting"]
     adapter.build(network, specification["workload"]["loss"], setting, weights)
     rates = np.load(protocol.LEARNING_RATES_FILE)
-    seed, train_count = specification["seed"], len(labels["train"])
+    seed, train_count = specification["seed"], len(train_labels)
     steps = StepLog(protocol.STEPS_FILE)
     batches = None
     if augmentation:
         size = setting["batch_size"]
-        batches = AugmentedBatches(images, labels["train"], augmentation, seed, size, setting["steps"])
-    loop = TrainingLoop(adapter, network, setting, seed, rates, labels["test"], train_count, events, steps, batches)
+        batches = AugmentedBatches(images, train_labels, augmentation, seed, size, setting["steps"])
+    loop = TrainingLoop(adapter, network, setting, seed, rates, labels, train_count, events, steps, batches)
     try:
         loop.run()
     except Diverged as divergence:
@@ -102,21 +103,33 @@ def make_adapter(name: str, profile: dict) -> Adapter:
     return module.Adapter(profile, os.getcwd())
 
 
-def stage_data(adapter: Adapter, folder: str, np, keep_training: bool) -> tuple:
-    """Load both splits and hand them to the adapter.
+def stage_data(adapter: Adapter, folder: str, setting: dict, augmentation: list) -> tuple:
+    """Load the splits that the setting asks for and hand them to the adapter.
 
     Returns:
-        The training images where they are kept from the adapter, else None; and the labels by split.
+        The training images where augmentation keeps them from the adapter, else None; and the labels by split.
     """
-    kept, labels = None, {}
-    for split in ("train", "test"):
-        images = np.load(os.path.join(folder, "%s_images.npy" % split))
-        labels[split] = np.load(os.path.join(folder, "%s_labels.npy" % split))
-        if split == "train" and keep_training:
-            kept = images
-        else:
-            adapter.stage(split, images, labels[split])
-    return kept, labels
+    import numpy as np
+
+    from frameworks.worker.augmentation import for_evaluation
+    from frameworks.worker.order import held_out
+
+    def load(name: str):
+        return np.load(os.path.join(folder, name + ".npy"))
+
+    images, labels, validation = load("train_images"), {"train": load("train_labels")}, setting.get("validation")
+    if validation:
+        trained_on, rest = held_out(len(images), validation)
+        if validation["every_steps"]:
+            labels["validation"] = labels["train"][rest]
+            kept = np.ascontiguousarray(for_evaluation(images[rest], augmentation))
+            adapter.stage("validation", kept, labels["validation"])
+        images, labels["train"] = images[trained_on], labels["train"][trained_on]
+    if not augmentation:
+        adapter.stage("train", images, labels["train"])
+    labels["test"] = load("test_labels")
+    adapter.stage("test", load("test_images"), labels["test"])
+    return (images if augmentation else None), labels
 
 
 if __name__ == "__main__":

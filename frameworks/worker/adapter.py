@@ -54,7 +54,7 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def stage(self, split: str, images, labels) -> None:
-        """Put one split (`train` or `test`) where the framework reads it fastest.
+        """Put one split (`train`, `test` or `validation`) where the framework reads it fastest.
 
         The training split is not staged where its images are augmented; `train_on` then gets every mini-batch.
         """

@@ -87,6 +87,27 @@ def augment(images, augmentation: list, seed: int, step: int):
     return np.ascontiguousarray(images, dtype=np.float32)
 
 
+def for_evaluation(images, augmentation: list):
+    """Images `(N, C, H, W)` as evaluation has them: with what stands there in the place of each kind of augmentation.
+
+    The harness does the same to the test split (`harness/workloads/augmentation.py`); a test holds both to each other.
+    """
+    for fields in augmentation:
+        options = {key: value for key, value in fields.items() if key != "kind"}
+        if fields["kind"] == "random_crop":
+            images = centre_crop(images, **options)
+        elif fields["kind"] == "standardise":
+            images = standardise(images, None)
+    return images
+
+
+def centre_crop(images, size: int, padding: int):
+    """The `size` x `size` pixels in the centre of the image, which `padding` zeros surround first."""
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    top, left = ((length - size) // 2 for length in padded.shape[2:])
+    return np.ascontiguousarray(padded[:, :, top : top + size, left : left + size])
+
+
 def random_crop(images, random, size: int, padding: int):
     """`size` x `size` pixels from anywhere in the image, which `padding` zeros surround first."""
     if padding:

@@ -12,6 +12,7 @@ from frameworks.worker.augmentation import AugmentedBatches
 from frameworks.worker.events import EventLog, StepLog
 from frameworks.worker.masks import DropoutMasks
 from frameworks.worker.order import BatchOrder
+from frameworks.worker.patience import Patience
 from frameworks.worker.protocol import DATA_NS_UNKNOWN
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
@@ -30,13 +31,13 @@ class TrainingLoop:
     """Runs the steps and evaluations of one setting through an adapter.
 
     Args:
-        adapter: built and with the test split staged, and the training split too unless there are `batches`.
+        adapter: built and with the splits of `labels` staged, and the training split too unless there are `batches`.
         network: resolved, see `frameworks.worker.adapter.Adapter.build`.
         setting: the setting of the specification.
         seed: the trial's seed.
         learning_rates: float64, one a step.
-        test_labels: int32 `(N,)`.
-        train_count: number of training images.
+        labels: of every split that is evaluated, int32 `(N,)`: `test`, and `validation` where the setting evaluates it.
+        train_count: number of images that are trained on.
         batches: of augmented images, which every step is then given; None where the adapter has the training split.
     """
 
@@ -47,7 +48,7 @@ class TrainingLoop:
         setting: dict,
         seed: int,
         learning_rates,
-        test_labels,
+        labels: dict,
         train_count: int,
         events: EventLog,
         steps: StepLog,
@@ -56,7 +57,8 @@ class TrainingLoop:
         self._adapter = adapter
         self._setting = setting
         self._rates = [float(rate) for rate in learning_rates]
-        self._test_labels = test_labels
+        self._labels = labels
+        self._patience = Patience(setting["early_stopping"]) if setting.get("early_stopping") else None
         self._train = self._train_on_indices if batches is None else self._train_on_batches
         self._batches = batches
         self._order = BatchOrder(seed, train_count, setting["batch_size"])
@@ -71,22 +73,45 @@ class TrainingLoop:
         return self._done
 
     def run(self) -> None:
-        """Warm up, then train and evaluate in turn until the last step.
+        """Warm up, then train and evaluate in turn until the last step or the end of patience.
 
         Raises:
             Diverged: a loss was NaN or infinite; the step is logged.
         """
         total = self._setting["steps"]
         every = self._setting["evaluation"]["every_steps"] or total
+        validate_every = self._setting["validation"]["every_steps"] if "validation" in self._labels else total
         self._warm_up(min(self._setting["warm_up_steps"], total))
-        while self._done < total:
-            until = min(total, (self._done // every + 1) * every)
-            self._enter("train")
-            self._train(until)
-            self._adapter.synchronize()
-            self._evaluate()
+        while self._done < self._last_step():
+            self._train_until(min(self._last_step(), *(self._after(period) for period in (every, validate_every))))
+            improved = "validation" in self._labels and self._done % validate_every == 0 and self._validate()
+            if improved or self._done % every == 0 or self._done >= self._last_step():
+                self._evaluate("test")
         if total <= self._setting["warm_up_steps"]:
-            self._evaluate()
+            self._evaluate("test")
+        if self._done < total:
+            assert self._patience is not None
+            self._events.write(
+                "early_stop", step=self._done, best_step=self._patience.best_step, best=self._patience.best
+            )
+
+    def _last_step(self) -> int:
+        total = self._setting["steps"]
+        return total if self._patience is None else min(total, self._patience.last_step)
+
+    def _after(self, period: int) -> int:
+        """The next step that is a multiple of a period."""
+        return (self._done // period + 1) * period
+
+    def _train_until(self, until: int) -> None:
+        self._enter("train")
+        self._train(until)
+        self._adapter.synchronize()
+
+    def _validate(self) -> bool:
+        """Evaluate the validation images; whether the setting's patience sees an improvement."""
+        scores = self._evaluate("validation")
+        return self._patience is not None and self._patience.improved(self._done, scores)
 
     def _enter(self, phase: str) -> int:
         self._adapter.synchronize()
@@ -101,8 +126,9 @@ class TrainingLoop:
             self._adapter.synchronize()
             self._events.write("first_step", duration_ns=time.monotonic_ns() - begin_ns)
             self._train(until)
-        batch = self._setting["evaluation"]["batch_size"]
-        self._adapter.predict("test", np.arange(batch, dtype=np.int32) % len(self._test_labels))
+        batch = np.arange(self._setting["evaluation"]["batch_size"], dtype=np.int32)
+        for split, labels in self._labels.items():
+            self._adapter.predict(split, batch % len(labels))
 
     def _train_on_indices(self, until: int) -> None:
         """The hot path: everything that is not the framework's own work is between two `train_step` calls."""
@@ -137,20 +163,21 @@ class TrainingLoop:
             if not math.isfinite(loss):
                 raise Diverged(step + 1, loss)
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, split: str) -> dict:
         begin_ns = self._enter("evaluate")
-        batch_size = self._setting["evaluation"]["batch_size"]
-        probabilities = predict_all(self._adapter, "test", len(self._test_labels), batch_size)
+        labels = self._labels[split]
+        probabilities = predict_all(self._adapter, split, len(labels), self._setting["evaluation"]["batch_size"])
         self._adapter.synchronize()
-        scores = score(probabilities, self._test_labels)
+        scores = score(probabilities, labels)
         self._events.write(
             "evaluation",
             step=self._done,
-            split="test",
-            images=len(self._test_labels),
+            split=split,
+            images=len(labels),
             duration_ns=time.monotonic_ns() - begin_ns,
             **scores,
         )
+        return scores
 
 
 def predict_all(adapter: Adapter, split: str, count: int, batch_size: int) -> np.ndarray:

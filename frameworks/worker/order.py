@@ -45,3 +45,15 @@ class BatchOrder:
             self._pending = np.concatenate([self._pending, more])
         batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
         return batch
+
+
+def held_out(count: int, validation: dict) -> tuple:
+    """Two slices of a training split of `count` images: what is trained on, and what is held out for validation.
+
+    Args:
+        validation: of the setting: `images`, how many, and `position`, whether they are the `first` or the `last`.
+    """
+    images = validation["images"]
+    if validation["position"] == "first":
+        return slice(images, count), slice(0, images)
+    return slice(0, count - images), slice(count - images, count)

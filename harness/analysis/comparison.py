@@ -13,6 +13,7 @@ from harness.analysis.notes import notes
 from harness.analysis.stability import Stability, judge_stability
 from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, summarise
 from harness.errors import DlgaugeError
+from harness.records.validation import NO_VALIDATION
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -119,7 +120,7 @@ class Comparison:
         ratios: frameworks against the fastest one, by paired seeds.
         excluded: trials that did not complete.
         superseded: completed trials left out because a later one of the same cell has their seed.
-        not_measured: key -> reason -> number of completed trials.
+        not_measured: key -> reason -> number of completed trials; nothing of validation images where none are held out.
         notes: what a reader must know before he compares rows, as sentences.
         first, last: start of the earliest and the latest trial, ISO 8601 UTC.
         trial_count: all trials, completed or not.
@@ -303,6 +304,8 @@ def _not_measured(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for record in records:
         for key, reason in _not_measured_of(record).items():
+            if reason == NO_VALIDATION:  # there was nothing to measure, which is no lack worth a line
+                continue
             reasons = found.setdefault(str(key), {})
             reasons[str(reason)] = reasons.get(str(reason), 0) + 1
     return dict(sorted(found.items()))

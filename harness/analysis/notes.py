@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ def notes(
     yield from _different_conditions(conditions)
     yield from _equal_labels(cells)
     yield from _without_certificate(cells)
+    yield from _stopped_early(cells)
     yield from _mixed_code(cells)
     yield from _mixed_caches(cells)
     yield from _mixed_memory(cells)
@@ -63,6 +65,20 @@ def _without_certificate(cells: Sequence[Cell]) -> Iterable[str]:
             f"{workload} under {setting}: no parity certificate covers {', '.join(names)}, so it is not proven that "
             f"they compute the same. To prove it: dlgauge parity {workload} --setting {setting}"
         )
+
+
+def _stopped_early(cells: Sequence[Cell]) -> Iterable[str]:
+    for cell in cells:
+        setting = json.loads(cell.key.specification).get("setting") or {}
+        planned, done = setting.get("steps"), cell.values["steps_done"].by_seed if "steps_done" in cell.values else {}
+        if not setting.get("early_stopping") or planned is None:
+            continue
+        early = [f"step {steps:.0f} (seed {seed})" for seed, steps in sorted(done.items()) if steps < planned]
+        if early:
+            yield (
+                f"{_name(cell)}: early stopping ended training at {', '.join(early)} of {planned}. The best "
+                "evaluation of the validation images: `--columns best_validation_step,top1_at_best_validation_percent`."
+            )
 
 
 def _mixed_code(cells: Sequence[Cell]) -> Iterable[str]:

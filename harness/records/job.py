@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ class Job:
         cpu: the job's CPU time, a counter in ns; None where not sampled.
         cpu_source: `cgroup` or `tree`.
         batch_size: of the setting.
+        setting: of the specification; empty where it has none.
         training_flops: operations of the network for one image in training; None where there is no network.
         t_begin_ns, t_worker_ns, t_end_ns: of the trial.
         no_samples: why there are no samples, where there are none.
@@ -39,6 +41,7 @@ class Job:
     t_end_ns: int
     no_samples: str = "no samples"
     training_flops: int | None = None
+    setting: Mapping[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -52,10 +55,24 @@ class Job:
         return sum(phase.end_ns - phase.begin_ns for phase in self.train)
 
     @cached_property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The events of evaluations, each with its `split`."""
+        return [{"split": "test", **event} for event in self.files.events if event["event"] == "evaluation"]
+
+    @cached_property
+    def test_phases(self) -> list[Phase]:
+        """The finished `evaluate` phases but those of the validation images."""
+        others = [event["t_ns"] for event in self.evaluations if event["split"] != "test"]
+        return [
+            phase
+            for phase in of_kind(self.phases, "evaluate")
+            if phase.finished and not any(phase.begin_ns <= t_ns < phase.end_ns for t_ns in others)
+        ]
+
+    @cached_property
     def test_evaluation(self) -> dict[str, Any] | None:
         """The last evaluation of the test split."""
-        found = [e for e in self.files.events if e["event"] == "evaluation" and e.get("split", "test") == "test"]
-        return found[-1] if found else None
+        return next((event for event in reversed(self.evaluations) if event["split"] == "test"), None)
 
     @cached_property
     def train_steps(self) -> list[tuple[Phase, int, int]]:

@@ -17,6 +17,7 @@ from harness.records.phases import partition, with_cpu_time, worker_end_ns
 from harness.records.reading import TrialFiles, integer, text
 from harness.records.schema import SCHEMA_VERSION
 from harness.records.summary import Summary, summarise
+from harness.records.validation import NO_VALIDATION, VALIDATION_KEYS
 from harness.sampling.audit import audit
 from harness.sampling.schema import SAMPLES_FILE
 from harness.workloads import training_flops
@@ -38,7 +39,17 @@ def _from_1(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "parity": {"certificate": None}}
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+def _from_2(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has the summary keys of validation; before it no setting could hold images out."""
+    summary, reasons = manifest.get("summary"), manifest.get("not_measured")
+    if isinstance(summary, dict) and isinstance(reasons, dict):
+        none = dict.fromkeys(VALIDATION_KEYS)
+        why = dict.fromkeys(VALIDATION_KEYS, NO_VALIDATION)
+        manifest = {**manifest, "summary": {**none, **summary}, "not_measured": {**why, **reasons}}
+    return manifest
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 """Version -> what makes a manifest of that version one of the next."""
 
 
@@ -89,12 +100,14 @@ def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
     phases = with_cpu_time(partition(files, worker_end_ns(files, outcome.t_end_ns)), cpu)
     no_samples = outcome.not_measured.get("samples") or files.missing.get(SAMPLES_FILE, "")
     setting = outcome.trial.specification.get("setting")
+    setting = setting if isinstance(setting, dict) else {}
     return Job(
         files=files,
         phases=phases,
         cpu=cpu,
         cpu_source=source,
-        batch_size=integer(setting.get("batch_size")) if isinstance(setting, dict) else None,
+        batch_size=integer(setting.get("batch_size")),
+        setting=setting,
         t_begin_ns=outcome.t_begin_ns,
         t_worker_ns=outcome.t_worker_ns,
         t_end_ns=outcome.t_end_ns,

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of manifest and tables. A record of an older version stays readable: `manifest.UPGRADES` has a step for each.
 
 History:
     1: the first form: manifest.json and the tables steps, evaluations, events, samples, processes, gpus.
     2: the manifest has `parity` (the certificate that covers the trial), its summary `achieved_flops_per_s`.
+    3: the summary has what the best evaluation of the validation images says; settings have `validation`.
 """
 
 TABLES = ("steps", "evaluations", "events", "samples", "processes", "gpus")
@@ -56,7 +57,7 @@ STEP_COLUMNS = (
 EVALUATION_COLUMNS = (
     Column("step", "int64", "1", "identity", "finished training steps at the time of the evaluation"),
     Column("t_ns", "int64", "ns", "identity", "when the result was written, on CLOCK_MONOTONIC"),
-    Column("split", "string", "", "identity", "the images evaluated: `test` or `train`"),
+    Column("split", "string", "", "identity", "the images evaluated: `test` or `validation`"),
     Column("loss", "float64", "1", "gauge", "mean loss over the images"),
     Column("top1", "float64", "1", "gauge", "fraction of images whose class ranks first"),
     Column("top5", "float64", "1", "gauge", "fraction of images whose class is among the first five"),

@@ -12,6 +12,7 @@ from harness.records.job import Job
 from harness.records.phases import of_kind
 from harness.records.reading import integer, number
 from harness.records.summary_keys import SUMMARY_KEYS
+from harness.records.validation import VALIDATION_KEYS, best_validation
 
 LAST_STEPS = 50
 FEWEST_STEPS_FOR_P95 = 20
@@ -55,7 +56,7 @@ def summarise(job: Job, not_measured: dict[str, str]) -> Summary:
         not_measured: key -> reason, from whoever ran the trial; for these keys its word counts.
     """
     found: dict[str, Value] = {}
-    for group in (_times, _steps, _quality, _processor, _memory_and_disk, _others):
+    for group in (_times, _steps, _quality, _validation, _processor, _memory_and_disk, _others):
         found.update(group(job))
     values: dict[str, float | int | None] = {}
     reasons: dict[str, str] = {}
@@ -71,8 +72,8 @@ def summarise(job: Job, not_measured: dict[str, str]) -> Summary:
 def _times(job: Job) -> Iterator[tuple[str, Value]]:
     no_phase = "the worker wrote no phase mark"
     yield "training_time_s", job.training_ns / 1e9 if job.train else NotMeasured(_absent(job, "train"))
-    evaluations = [phase for phase in of_kind(job.phases, "evaluate") if phase.finished]
-    yield "test_time_s", evaluations[-1].duration_s if evaluations else NotMeasured("no evaluation was finished")
+    tests = job.test_phases
+    yield "test_time_s", tests[-1].duration_s if tests else NotMeasured("no evaluation was finished")
     for name in ("import", "prepare", "build", "warm_up"):
         yield f"{name}_time_s", _phase_time(job, name)
     yield "first_step_s", _first_step(job)
@@ -183,6 +184,11 @@ def _quality(job: Job) -> Iterator[tuple[str, Value]]:
         yield "final_training_loss", NotMeasured("no step was recorded")
     else:
         yield "final_training_loss", _finite(float(losses.mean()), 1.0, f"the loss of the last {len(losses)} steps")
+
+
+def _validation(job: Job) -> Iterator[tuple[str, Value]]:
+    found = best_validation(job.evaluations, job.setting)
+    yield from zip(VALIDATION_KEYS, (NotMeasured(one) if isinstance(one, str) else one for one in found), strict=True)
 
 
 def _finite(value: float | None, factor: float, what: str) -> Value:

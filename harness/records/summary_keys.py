@@ -40,11 +40,34 @@ def _registry(*keys: SummaryKey) -> dict[str, SummaryKey]:
 
 SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
     SummaryKey("training_time_s", "s", "sum of the `train` phases", "lower", "training time"),
-    SummaryKey("test_time_s", "s", "duration of the last finished `evaluate` phase: one pass", "lower", "test time"),
+    SummaryKey("test_time_s", "s", "duration of the last finished pass over the test split", "lower", "test time"),
     SummaryKey("top1_percent", "percent", "accuracy of the last evaluation on the test split", "higher", "top-1"),
     SummaryKey("top5_percent", "percent", "top-5 accuracy of the last evaluation", "higher", "top-5"),
     SummaryKey("test_loss", "1", "mean loss of the last evaluation on the test split", "lower", "test loss"),
     SummaryKey("final_training_loss", "1", "mean loss of the last 50 steps, or of all if fewer", "lower", "final loss"),
+    SummaryKey(
+        "best_validation_step",
+        "1",
+        "finished steps at the best evaluation of the validation images: the first with the smallest error, or loss "
+        "where the setting's `early_stopping` watches that",
+        None,
+        "best step",
+        digits=9,
+    ),
+    SummaryKey(
+        "best_validation_top1_percent",
+        "percent",
+        "accuracy on the validation images at that step",
+        "higher",
+        "val top-1",
+    ),
+    SummaryKey(
+        "top1_at_best_validation_percent",
+        "percent",
+        "accuracy on the test split at that step: what a script with early stopping reports",
+        "higher",
+        "top-1 at best val",
+    ),
     SummaryKey("steps_done", "1", "finished training steps, warm-up included", None, "steps", digits=9),
     SummaryKey(
         "samples_per_s",

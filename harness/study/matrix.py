@@ -185,15 +185,24 @@ class _Expansion:
 
 def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple[KeyPath, str]]:
     """What of a valid setting does not fit the workload."""
-    dataset = workload.dataset
-    if setting.batch_size > dataset.train:
-        yield ("batch_size",), _too_large("batch_size", setting.batch_size, dataset.name, dataset.train, "training")
-    size = setting.evaluation.batch_size
-    if size > dataset.test:
-        yield (
-            ("evaluation", "batch_size"),
-            _too_large("evaluation.batch_size", size, dataset.name, dataset.test, "test"),
-        )
+    dataset, validation = workload.dataset, setting.validation
+    trained_on = setting.trained_on(dataset.train)
+    if validation and trained_on < 1:
+        message = f"validation.images {validation.images} leaves none of the {dataset.train} training images of dataset"
+        yield ("validation", "images"), f"{message} {dataset.name!r} to train on"
+        return
+    if setting.batch_size > trained_on:
+        left = f"{trained_on} training images" + (" that are not held out" if validation else "")
+        yield ("batch_size",), _too_large("batch_size", setting.batch_size, dataset.name, left)
+    counts = {"test": dataset.test}
+    if validation and validation.every_steps:
+        counts["validation"] = validation.images
+    for split, count in counts.items():
+        if setting.evaluation.batch_size > count:
+            message = _too_large(
+                "evaluation.batch_size", setting.evaluation.batch_size, dataset.name, f"{count} {split} images"
+            )
+            yield ("evaluation", "batch_size"), message
     if setting.warm_up_steps >= steps:
         yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
     with np.errstate(over="ignore"):
@@ -202,8 +211,8 @@ def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple
         yield ("learning_rate",), f"learning_rate leaves the finite numbers within {steps} steps"
 
 
-def _too_large(key: str, size: int, dataset: str, count: int, split: str) -> str:
-    return f"{key} {size} is larger than dataset {dataset!r} with its {count} {split} images"
+def _too_large(key: str, size: int, dataset: str, images: str) -> str:
+    return f"{key} {size} is larger than dataset {dataset!r} with its {images}"
 
 
 def short_value(value: Any) -> str:

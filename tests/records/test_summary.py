@@ -14,6 +14,7 @@ from harness.execution.outcome import TrialOutcome
 from harness.records.manifest import make_manifest
 from harness.records.reading import read_trial_folder
 from harness.records.summary_keys import SUMMARY_KEYS
+from harness.records.validation import VALIDATION_KEYS
 from tests import factories
 
 B = 1_000 * 10**9
@@ -156,9 +157,10 @@ def test_every_key_has_the_value_worked_out_by_hand(tmp_path: Path) -> None:
     found = dict(made["summary"])
     # The host counts in ticks of 10 ms: two train phases have four edges.
     assert found.pop("foreign_cores_mean") == pytest.approx(FOREIGN_CORES, abs=4 * 0.01 / 3.0)
+    assert {key: found.pop(key) for key in VALIDATION_KEYS} == dict.fromkeys(VALIDATION_KEYS)
     assert found == pytest.approx(EXPECTED)
     assert set(made["summary"]) == set(SUMMARY_KEYS)
-    assert set(made["not_measured"]) == {"gpu"}
+    assert set(made["not_measured"]) == {"gpu", *VALIDATION_KEYS}
     assert made["sources"] == {"cpu_seconds": "tree", "peak_memory_bytes": "largest_process_vmhwm"}
 
 

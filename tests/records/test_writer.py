@@ -17,7 +17,7 @@ import pytest
 from harness.errors import StoreError
 from harness.records import TABLES, Record, Store, new_trial_folder, publish, writer
 from harness.records.running import OWNER_FILE, RUNNING_FOLDER, UNOWNED_GRACE_S
-from harness.records.schema import KINDS, columns_of
+from harness.records.schema import KINDS, SCHEMA_VERSION, columns_of
 from tests import factories
 
 
@@ -57,7 +57,7 @@ def test_unit_and_kind_stand_in_the_metadata(tmp_path: Path, table: str) -> None
     record = factories.publish_trial(tmp_path)
     schema = parquet.read_schema(record.path / f"{table}.parquet")
     assert schema.names == [column.name for column in columns_of(table)]
-    assert schema.metadata[b"dlgauge_schema_version"] == b"2"
+    assert schema.metadata[b"dlgauge_schema_version"] == str(SCHEMA_VERSION).encode()
     for field in schema:
         assert field.metadata[b"kind"].decode() in KINDS
         assert b"unit" in field.metadata and field.metadata[b"description"]

@@ -24,7 +24,7 @@ def test_every_workload_gets_the_setting_of_its_name(study_of: Callable[..., Stu
         ("caffe-mnist", "caffe-mnist"),
         ("theano-mnist", "theano-mnist"),
     ]
-    assert [cell.setting.steps for cell in cells] == [10_000, 24_000]
+    assert [cell.setting.steps for cell in cells] == [10_000, 20_000]
 
 
 def test_a_workload_on_a_variant_has_the_setting_of_its_workload(study_of: Callable[..., Study]) -> None:
@@ -49,7 +49,7 @@ def test_a_workload_without_such_a_setting_is_named(study_of: Callable[..., Stud
 
 def test_length_share_shortens_every_setting_alike(study_of: Callable[..., Study]) -> None:
     cells = study_of("length_share: 0.02\n", text=OWN).cells
-    assert [cell.setting.steps for cell in cells] == [200, 480]
+    assert [cell.setting.steps for cell in cells] == [200, 400]
 
 
 def test_a_shortened_setting_still_has_a_step_after_its_warm_up(study_of: Callable[..., Study]) -> None:

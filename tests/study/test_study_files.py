@@ -107,6 +107,22 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
         ),
         ("vary:\n  batch_size: [64, 20000]\n", "x.yaml:7: batch_size 20000 is larger than dataset 'mnist-subset'"),
         (
+            "overrides:\n  validation: {images: 10000, position: last}\n",
+            "x.yaml:7: validation.images 10000 leaves none of the 10000 training images of dataset 'mnist-subset'",
+        ),
+        (
+            "overrides:\n  validation: {images: 9950, position: first}\n",
+            "x.yaml:4: batch_size 64 is larger than dataset 'mnist-subset' with its 50 training images that are not held",
+        ),
+        (
+            "overrides:\n  validation: {images: 20, position: first, every_steps: 5}\n",
+            "x.yaml:4: evaluation.batch_size 100 is larger than dataset 'mnist-subset' with its 20 validation images",
+        ),
+        (
+            "overrides:\n  early_stopping: {watch: loss, patience_steps: 5}\n",
+            "early_stopping watches the validation images, so validation should be given too",
+        ),
+        (
             "overrides:\n  evaluation.batch_size: 5000\n",
             "x.yaml:7: evaluation.batch_size 5000 is larger than dataset 'mnist-subset' with its 2000 test images",
         ),

@@ -18,14 +18,16 @@ from frameworks.worker.order import BatchOrder
 from harness.execution.tailing import EventTail, last_step
 
 TEST_LABELS = np.arange(7, dtype=np.int32) % 3
+VALIDATION_LABELS = np.arange(6, dtype=np.int32) % 3
 
 
 class Recorder:
     """An adapter that notes what it is asked."""
 
-    def __init__(self, losses: list[float] | None = None) -> None:
+    def __init__(self, losses: list[float] | None = None, right: list[int] | None = None) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.losses = losses
+        self.right = list(right or [])
         self.masks: list[dict[str, np.ndarray] | None] = []
 
     def train_step(self, indices: np.ndarray, rate: float, masks: dict[str, np.ndarray] | None) -> float:
@@ -42,8 +44,17 @@ class Recorder:
         return self.losses[done - 1] if self.losses else 1.0 / done
 
     def predict(self, split: str, indices: np.ndarray) -> np.ndarray:
+        """Right for the test images; for the first so many validation images, one number of `right` an evaluation."""
         self.calls.append(("predict", indices.tolist()))
-        return np.eye(3, dtype=np.float32)[TEST_LABELS[indices]]
+        if split == "test":
+            return np.eye(3, dtype=np.float32)[TEST_LABELS[indices]]
+        assert split == "validation"
+        warming_up = not any(name in ("train_step", "train_on") and self.right for name, _ in self.calls[:-1])
+        right = self.right[0] if self.right else 0
+        if not warming_up and indices.max() >= len(VALIDATION_LABELS) - 1:
+            self.right.pop(0)
+        wrong = (indices >= right).astype(int)
+        return np.eye(3, dtype=np.float32)[(VALIDATION_LABELS[indices] + wrong) % 3]
 
     def synchronize(self) -> None:
         self.calls.append(("synchronize", None))
@@ -64,16 +75,22 @@ def run_loop(
     warm_up: int = 1,
     batches: Any = None,
     network: dict[str, Any] = NETWORK,
+    validate_every: int | None = None,
+    early_stopping: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     setting = {
         "steps": steps,
         "batch_size": 4,
         "warm_up_steps": warm_up,
         "evaluation": {"every_steps": every, "batch_size": 3},
+        "validation": {"images": 6, "position": "last", "every_steps": validate_every},
+        "early_stopping": early_stopping,
     }
+    labels = {"validation": VALIDATION_LABELS} if validate_every else {}
+    labels["test"] = TEST_LABELS
     events, log = EventLog(str(folder / "events.jsonl"), "none.sock"), StepLog(str(folder / "steps.bin"))
     rates = 0.5 ** np.arange(steps)
-    loop = TrainingLoop(adapter, network, setting, 1, rates, TEST_LABELS, 20, events, log, batches)  # type: ignore[arg-type]
+    loop = TrainingLoop(adapter, network, setting, 1, rates, labels, 20, events, log, batches)  # type: ignore[arg-type]
     try:
         loop.run()
     finally:
@@ -90,6 +107,36 @@ def test_phases_follow_each_other_and_hold_the_right_steps(tmp_path: Path) -> No
     expected = [("warm_up", 0), ("train", 1), ("evaluate", 4), ("train", 4), ("evaluate", 8), ("train", 8)]
     assert phases(events) == [*expected, ("evaluate", 10), ("end", 10)]
     assert [event["step"] for event in events if event["event"] == "evaluation"] == [4, 8, 10]
+
+
+RULE = {"watch": "error", "patience_steps": 5, "patience_factor": 2.0, "smallest_improvement": 0.0}
+
+
+def test_training_ends_when_validation_has_not_improved_for_its_patience(tmp_path: Path) -> None:
+    adapter = Recorder(right=[2, 4, 4, 3, 4, 1, 1])
+    events = run_loop(tmp_path, adapter, steps=40, every=40, validate_every=3, early_stopping=RULE)
+    # Better at step 6, the fifth from 0, so that patience is 10: training ends after step 11.
+    assert [(event["split"], event["step"]) for event in events if event["event"] == "evaluation"] == [
+        ("validation", 3),
+        ("test", 3),
+        ("validation", 6),
+        ("test", 6),
+        ("validation", 9),
+        ("test", 11),
+    ]
+    assert [event["top1"] for event in events if event.get("split") == "validation"] == [2 / 6, 4 / 6, 4 / 6]
+    stop = next(event for event in events if event["event"] == "early_stop")
+    assert (stop["step"], stop["best_step"], stop["best"]) == (11, 6, pytest.approx(2 / 6))
+    assert phases(events)[:5] == [("warm_up", 0), ("train", 1), ("evaluate", 3), ("evaluate", 3), ("train", 3)]
+
+
+def test_validation_without_early_stopping_is_only_looked_at(tmp_path: Path) -> None:
+    events = run_loop(tmp_path, Recorder(right=[1, 2, 3]), steps=10, every=4, validate_every=3)
+    found = [(event["split"], event["step"]) for event in events if event["event"] == "evaluation"]
+    validated = [("validation", 3), ("validation", 6), ("validation", 9)]
+    assert [one for one in found if one[0] == "validation"] == validated
+    assert [one for one in found if one[0] == "test"] == [("test", 4), ("test", 8), ("test", 10)]
+    assert not any(event["event"] == "early_stop" for event in events)
 
 
 def test_every_step_gets_its_batch_and_its_rate(tmp_path: Path) -> None:

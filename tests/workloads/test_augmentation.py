@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frameworks.worker.augmentation import for_evaluation
 from harness.errors import FileFormatError
 from harness.workloads import load_dataset, load_workload, prepare
 from harness.workloads.prepared import prepared_key
+from harness.workloads.preprocessing import preprocess
 
 FILE = """\
 workload: w
@@ -49,6 +51,18 @@ def test_a_padded_crop_of_the_same_size_evaluates_the_image_itself(tmp_path: Pat
     text = FILE.replace("preprocessing: [{kind: pad, pixels: 2}]\n", "").replace("size: 28", "size: 28, padding: 4")
     data = prepare(load(tmp_path, text.replace("  - {kind: standardise}\n", "")))
     np.testing.assert_array_equal(data.test_images, load_dataset("mnist-subset").test_images)
+
+
+@pytest.mark.parametrize("crop", ["size: 28", "size: 27, padding: 3"])
+def test_validation_images_are_made_by_the_worker_as_test_images_are_by_the_harness(tmp_path: Path, crop: str) -> None:
+    text = FILE.replace("size: 28", crop).replace("network: lenet", "network: ./n.yaml")
+    side = 28 if crop == "size: 28" else 27
+    layers = "[{name: logits, kind: dense, units: 10}]"
+    (tmp_path / "n.yaml").write_text(f"network: n\ninput: [1, {side}, {side}]\nlayers: {layers}\n")
+    workload = load(tmp_path, text)
+    images = preprocess(*[load_dataset("mnist-subset").test_images] * 2, workload.preprocessing).train
+    made = for_evaluation(images, [step.model_dump() for step in workload.augmentation])
+    np.testing.assert_allclose(made, prepare(workload).test_images, rtol=1e-5, atol=1e-5)
 
 
 def test_what_only_training_sees_needs_no_new_arrays(tmp_path: Path) -> None:

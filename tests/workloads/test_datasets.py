@@ -166,8 +166,9 @@ def test_a_missing_file_is_named_with_where_it_was_looked_for(tmp_path: Path) ->
         assert part in text
 
 
-def test_no_data_folder_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_data_folder_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("DLGAUGE_DATA", raising=False)
+    monkeypatch.setenv("DLGAUGE_CACHE", str(tmp_path))
     with pytest.raises(DataError, match=r"--data DIR or DLGAUGE_DATA[\s\S]*lenet-mnist-subset"):
         load_dataset("mnist")
 

@@ -155,3 +155,37 @@ def test_the_file_without_mistakes_loads_and_survives_the_round_trip(tmp_path: P
         (tmp_path / "mine.yaml").write_text(text)
         loaded = load_setting("mine.yaml", relative_to=tmp_path)
         assert Setting.model_validate(loaded.model_dump(mode="json")) == loaded
+
+
+VALIDATION = {"images": 10, "position": "last", "every_steps": 5}
+STOPPING = {"watch": "error", "patience_steps": 5}
+
+
+def test_images_held_out_are_no_part_of_an_epoch() -> None:
+    values = {**setting(validation=VALIDATION), "epochs": 2.0}
+    del values["steps"]
+    found = Setting.model_validate(values)
+    assert (found.trained_on(50), found.steps_for(50)) == (40, 20)
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"early_stopping": STOPPING}, "so validation should"),
+        ({"early_stopping": STOPPING, "validation": {**VALIDATION, "every_steps": None}}, "so validation.every_steps"),
+    ],
+)
+def test_early_stopping_without_anything_to_watch_is_refused(changes: dict[str, Any], missing: str) -> None:
+    with pytest.raises(ValueError, match=missing):
+        Setting.model_validate(setting(**changes))
+
+
+def test_the_hold_outs_of_the_papers_scripts() -> None:
+    theano, tensorflow = load_setting("theano-mnist"), load_setting("tensorflow-mnist")
+    assert theano.trained_on(60_000) == 50_000
+    assert theano.steps_for(60_000) == 20_000
+    assert theano.early_stopping is not None
+    assert theano.early_stopping.patience_steps == 10_000
+    assert tensorflow.trained_on(60_000) == 55_000
+    assert tensorflow.validation is not None
+    assert tensorflow.validation.every_steps is None

@@ -96,6 +96,33 @@ class Evaluation(FileModel):
     batch_size: PositiveInt
 
 
+class Validation(FileModel):
+    """Training images that are held out: no step trains on them, and the epochs and `steps_for` count the others alone.
+
+    They are the first or the last images in the dataset's own order. `every_steps`: how often they are evaluated; None:
+    never. Preprocessing is the workload's and sees all training images, these among them.
+    """
+
+    images: PositiveInt
+    position: Literal["first", "last"]
+    every_steps: PositiveInt | None = None
+
+
+class EarlyStopping(FileModel):
+    """Patience, as in the Deep Learning Tutorials on Theano (logistic_sgd.py, convolutional_mlp.py).
+
+    The step (counted from 0) after which training ends is `patience_steps` at first. When an evaluation of the
+    validation images after step i finds less than `(1 - smallest_improvement)` times the smallest value so far, it
+    becomes `max(patience, patience_factor * i)`. What counts is the `error` (1 - top-1) or the mean `loss`. Every
+    evaluation with a new smallest value is followed by one of the test images, which decides nothing.
+    """
+
+    watch: Literal["error", "loss"]
+    patience_steps: PositiveInt
+    patience_factor: Annotated[float, Field(strict=True, ge=1)] = 2.0
+    smallest_improvement: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
+
+
 class Setting(FileModel):
     """A full set of hyper-parameters. The length is given by `steps` or by `epochs`, exactly one of them.
 
@@ -103,6 +130,8 @@ class Setting(FileModel):
         warm_up_steps: first training steps that are kept out of the steady-state figures (tracing, compilation).
         rules: exceptions by layer; later rules go before earlier ones.
         weight_average: None where the parameters themselves are evaluated.
+        validation: None where all training images are trained on.
+        early_stopping: None where the length is all that ends the training.
     """
 
     name: Slug = Field(validation_alias=AliasChoices("setting", "name"))
@@ -116,6 +145,8 @@ class Setting(FileModel):
     initialisation: Initialisation
     rules: tuple[Rule, ...] = ()
     weight_average: WeightAverage | None = None
+    validation: Validation | None = None
+    early_stopping: EarlyStopping | None = None
     evaluation: Evaluation
 
     @model_validator(mode="after")
@@ -127,12 +158,23 @@ class Setting(FileModel):
             raise ValueError(f"warm_up_steps={self.warm_up_steps} should be smaller than steps={self.steps}")
         return self
 
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Self:
+        if self.early_stopping is not None and (self.validation is None or self.validation.every_steps is None):
+            missing = "validation" if self.validation is None else "validation.every_steps"
+            raise ValueError(f"early_stopping watches the validation images, so {missing} should be given too")
+        return self
+
+    def trained_on(self, train_images: int) -> int:
+        """How many images of a training split are trained on: those that are not held out for validation."""
+        return train_images - (self.validation.images if self.validation else 0)
+
     def steps_for(self, train_images: int) -> int:
-        """Training steps on a split of so many images: `steps`, or `ceil(epochs * train_images / batch_size)`."""
+        """Training steps on a training split: `steps`, or `ceil(epochs * images trained on / batch_size)`."""
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None
-        return math.ceil(self.epochs * train_images / self.batch_size)
+        return math.ceil(self.epochs * self.trained_on(train_images) / self.batch_size)
 
 
 def setting_names() -> list[str]:
