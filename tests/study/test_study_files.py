@@ -112,7 +112,7 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
         ),
         (
             "overrides:\n  validation: {images: 9950, position: first}\n",
-            "x.yaml:4: batch_size 64 is larger than dataset 'mnist-subset' with its 50 training images that are not held",
+            "x.yaml:4: batch_size 64 is larger than dataset 'mnist-subset' with its 50 training images that are",
         ),
         (
             "overrides:\n  validation: {images: 20, position: first, every_steps: 5}\n",
