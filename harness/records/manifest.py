@@ -49,7 +49,12 @@ def _from_2(manifest: dict[str, Any]) -> dict[str, Any]:
     return manifest
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
+def _from_3(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Version 4 only adds."""
+    return manifest
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
 """Version -> what makes a manifest of that version one of the next."""
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of manifest and tables. A record of an older version stays readable: `manifest.UPGRADES` has a step for each.
 
 History:
     1: the first form: manifest.json and the tables steps, evaluations, events, samples, processes, gpus.
     2: the manifest has `parity` (the certificate that covers the trial), its summary `achieved_flops_per_s`.
     3: the summary has what the best evaluation of the validation images says; settings have `validation`.
+    4: more columns of samples; the manifest says more of sampling quality, phases and the profile in force.
 """
 
 TABLES = ("steps", "evaluations", "events", "samples", "processes", "gpus")

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 MISSING = -(2**63)
 """Stands for "not measured" in the binary files (INT64_MIN)."""
 
-VERSION = 1
+VERSION = 2
+"""1: the first form. 2: more columns; the files of version 1 had the same layout."""
+
 HEADER = struct.Struct("<8sII")
 
 SAMPLES_FILE = "samples.bin"
@@ -37,6 +39,7 @@ PROCESSES_MAGIC = b"dlgprocs"
 
 TIER_FAST = 1
 TIER_MEDIUM = 2
+TIER_SLOW = 4
 
 TRIGGERS = ("start", "target", "tick", "phase", "exit", "stop")
 """Why a sample was taken; the file holds the index. `exit`: the root of the tree ended."""
@@ -60,7 +63,7 @@ ERROR_BITS = {
 
 
 class Column(NamedTuple):
-    """One column: its unit, its kind (`counter`, `gauge`, `state`, `identity`), its tier (`fast`, `medium`, or `-`)."""
+    """One column: unit, kind (`counter`, `gauge`, `state`, `identity`) and tier (`fast`, `medium`, `slow`, or `-`)."""
 
     name: str
     unit: str
@@ -72,7 +75,7 @@ class Column(NamedTuple):
 SAMPLE_COLUMNS: tuple[Column, ...] = (
     Column("seq", "1", "identity", "-", "number of the sample, from 0"),
     Column("trigger", "name", "state", "-", "why it was taken: start, target, tick, phase, exit, stop"),
-    Column("tiers", "bits", "state", "-", "what was read: 1 fast, 2 medium"),
+    Column("tiers", "bits", "state", "-", "what was read: 1 fast, 2 medium, 4 slow"),
     Column(
         "t_planned_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC time the schedule asked for (ticks), else the request's"
     ),
@@ -118,6 +121,49 @@ SAMPLE_COLUMNS: tuple[Column, ...] = (
     Column("host_disk_write_bytes", "bytes", "counter", "medium", "/proc/diskstats, whole disks"),
     Column("host_swap_in_pages", "pages", "counter", "medium", "/proc/vmstat pswpin"),
     Column("host_swap_out_pages", "pages", "counter", "medium", "/proc/vmstat pswpout"),
+    Column("cgroup_cpu_user_ns", "ns", "counter", "medium", "its part in user mode"),
+    Column("cgroup_cpu_system_ns", "ns", "counter", "medium", "its part in the kernel"),
+    Column("tree_cpu_user_ns", "ns", "counter", "medium", "user mode of the tree, in ticks of the kernel"),
+    Column("tree_cpu_system_ns", "ns", "counter", "medium", "kernel mode of the tree, in ticks of the kernel"),
+    Column("cgroup_throttled_periods", "1", "counter", "medium", "periods in which the CPU quota held the job back"),
+    Column("cgroup_throttled_ns", "ns", "counter", "medium", "for how long"),
+    Column("phase_memory_peak_bytes", "bytes", "gauge", "medium", "kernel-kept peak since the last phase mark"),
+    Column("cgroup_anonymous_bytes", "bytes", "gauge", "medium", "anonymous memory charged to the cgroup"),
+    Column("cgroup_file_bytes", "bytes", "gauge", "medium", "page cache charged to the cgroup"),
+    Column("cgroup_shared_memory_bytes", "bytes", "gauge", "medium", "tmpfs and shared anonymous memory charged to it"),
+    Column("cgroup_swap_bytes", "bytes", "gauge", "medium", "its swap"),
+    Column("cgroup_oom_kills", "1", "counter", "medium", "processes ended by the out-of-memory killer"),
+    Column("cgroup_read_operations", "1", "counter", "medium", "read operations on storage"),
+    Column("cgroup_write_operations", "1", "counter", "medium", "write operations on storage"),
+    Column(
+        "tree_read_characters_bytes", "bytes", "counter", "medium", "bytes the tree asked read(2) for, cached or not"
+    ),
+    Column("tree_write_characters_bytes", "bytes", "counter", "medium", "bytes the tree handed to write(2)"),
+    Column("tree_proportional_bytes", "bytes", "gauge", "slow", "PSS: private and a fair share of shared pages"),
+    Column("tree_unique_bytes", "bytes", "gauge", "slow", "USS: private pages"),
+    Column("tree_swap_proportional_bytes", "bytes", "gauge", "slow", "SwapPss"),
+    Column("proportional_cost_ns", "ns", "gauge", "slow", "time spent reading the three columns before"),
+    Column(
+        "network_receive_bytes", "bytes", "counter", "medium", "received, all interfaces but lo; scope in the report"
+    ),
+    Column("network_transmit_bytes", "bytes", "counter", "medium", "sent, all interfaces but lo; scope in the report"),
+    *(
+        Column(f"{scope}_pressure_{resource}_{share}_us", "us", "counter", "medium", f"PSI total, {words}")
+        for scope, words in (("cgroup", "of the job's cgroup"), ("host", "of the host"))
+        for resource, share in (
+            ("cpu", "some"),
+            ("memory", "some"),
+            ("memory", "full"),
+            ("io", "some"),
+            ("io", "full"),
+        )
+    ),
+    Column("cpu_frequency_mean_khz", "kHz", "gauge", "medium", "mean current frequency of the job's CPUs"),
+    Column("cpu_frequency_min_khz", "kHz", "gauge", "medium", "the lowest of them"),
+    Column("cpu_temperature_millicelsius", "mdegC", "gauge", "medium", "hottest sensor of the processor"),
+    Column("thermal_throttles", "1", "counter", "medium", "thermal throttle events of the packages"),
+    Column("package_energy_uj", "uJ", "counter", "medium", "RAPL energy of all packages, wraps undone"),
+    Column("dram_energy_uj", "uJ", "counter", "medium", "RAPL energy of all memory domains, wraps undone"),
     Column("sampler_cpu_ns", "ns", "counter", "fast", "the sampler's own CPU time"),
     Column("sampler_resident_bytes", "bytes", "gauge", "medium", "the sampler's own resident memory"),
     Column("errors", "bits", "state", "-", "what failed in this sample, see ERROR_BITS"),
