@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import report_line
-from adapter_efficiency import Silent, make_trial
+from single_trials import Silent, make_trial
 
 from harness.cli.run import StoreKeeper
 from harness.execution import make_environment
@@ -50,7 +50,7 @@ def main() -> int:
 
 def overhead_s(name: str, folder: Path) -> float:
     """Seconds of one short trial that are not the worker's."""
-    trial = make_trial(name, STEPS, folder)
+    trial = make_trial(name, "lenet-mnist-subset", "caffe-mnist", STEPS, folder)
     environment = make_environment(load_frameworks()[name])
     keeper = StoreKeeper(folder / "store")
     data = prepare(trial.specification["workload"])
