@@ -44,6 +44,10 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     yield {record.specification["framework"]["name"]: record for record in Store(folder / "store").records()}
 
 
+def evaluations(record: Any, split: str) -> list[dict[str, Any]]:
+    return [row for row in record.table("evaluations").to_pylist() if row["split"] == split]
+
+
 def losses(record: Any) -> np.ndarray:
     return np.array(record.table("steps").column("loss").to_pylist())
 
@@ -60,7 +64,7 @@ def test_losses_agree_to_the_last_digits(records: dict[str, Any], name: str) -> 
 def test_it_learns(records: dict[str, Any], name: str) -> None:
     assert losses(records[name])[0] == pytest.approx(np.log(10), rel=0.1)
     assert records[name].summary["top1_percent"] > 75
-    assert records[name].table("evaluations").column("step").to_pylist() == [20, 40]
+    assert [row["step"] for row in evaluations(records[name], "test")] == [20, 40]
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
@@ -101,3 +105,22 @@ def test_the_blas_of_a_profile_is_the_one_loaded(tmp_path: Path, name: str, blas
     (record,) = Store(tmp_path / "store").records()
     assert record.termination == "completed", record.manifest["termination"]
     assert {library["name"] for library in record.manifest["framework"]["blas"]} == {blas}
+
+
+def test_images_held_out_are_evaluated_alike_by_every_framework(tmp_path: Path) -> None:
+    study = yaml.safe_load(Path("studies/same-losses.yaml").read_text())
+    study["frameworks"] = list(FRAMEWORKS)
+    validation = {"images": 500, "position": "last", "every_steps": 2}
+    study["overrides"] |= {"steps": 3, "evaluation.every_steps": 3, "validation": validation}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    runner = StudyRunner(load_frameworks(), StoreKeeper(tmp_path / "store"), PlainObserver())
+    assert runner.run(make_plan(load_study(tmp_path / "study.yaml"))).failures == 0
+    found = {
+        record.specification["framework"]["name"]: evaluations(record, "validation")
+        for record in Store(tmp_path / "store").records()
+    }
+    assert set(found) == set(FRAMEWORKS)
+    for rows in found.values():
+        assert [(row["step"], row["images"]) for row in rows] == [(2, 500)]
+        assert rows[0]["loss"] == pytest.approx(found["numpy"][0]["loss"], rel=1e-5)
+        assert rows[0]["top1"] == pytest.approx(found["numpy"][0]["top1"], abs=1 / 500)
