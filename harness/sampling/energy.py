@@ -59,7 +59,8 @@ def energy_check(
     """
     import numpy
 
-    energy, times, power = (numpy.ma.asarray(values) for values in (energy_mj, t_ns, power_mw))
+    columns: list[Any] = [numpy.ma.asarray(values) for values in (energy_mj, t_ns, power_mw)]
+    energy, times, power = columns
     both = ~(numpy.ma.getmaskarray(energy) | numpy.ma.getmaskarray(power))
     if both.sum() < _LEAST_SAMPLES:
         return _unknown(f"{int(both.sum())} samples with energy and power, {_LEAST_SAMPLES} are needed")
