@@ -141,8 +141,9 @@ class GpuReader:
                 gpu.reasons["energy_update_period_ns"] = why
         for gpu in self._gpus:
             if gpu.is_mig:
-                gpu.facts["energy_update_period_ns"] = None
-                gpu.reasons["energy_update_period_ns"] = gpu.reasons["energy_mj"]
+                nulls = ("energy_update_period_ns", "energy_calibration_steps", "energy_calibration_poll_ns")
+                gpu.facts.update(dict.fromkeys(nulls))
+                gpu.reasons.update(dict.fromkeys(nulls, gpu.reasons["energy_mj"]))
             elif gpu.facts["energy_update_period_ns"] is not None:
                 gpu.seen.add("energy_update_period_ns")
 

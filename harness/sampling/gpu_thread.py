@@ -27,9 +27,6 @@ _MOST_WAITING = 8
 _FINISH_LIMIT_S = 2.0
 _CLOSE_LIMIT_S = 1.0
 
-NO_GPUS: dict[str, Any] = {"gpus": [], "gpu_ticks_skipped": 0, "gpu_hangs": []}
-"""What the report says where no GPU is read."""
-
 _Request = tuple[int, int, frozenset[int], bool]
 
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from typing import Any
 
 HUNG_NS = 5_000_000_000
 """An NVML call that has not returned after this time is called hung, and is not made again should it return."""
+
+NO_GPUS: dict[str, Any] = {"gpus": [], "gpu_ticks_skipped": 0, "gpu_hangs": []}
+"""What the report says where no GPU is read."""
 
 
 class CallWatch:

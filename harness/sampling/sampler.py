@@ -10,10 +10,11 @@ import sys
 import time
 from typing import Any
 
-from harness.sampling import gpu_thread, report, schema
+from harness.sampling import report, schema
 from harness.sampling.cgroup_reader import CgroupReader
 from harness.sampling.control import Control
 from harness.sampling.files import RecordFile
+from harness.sampling.gpu_watch import NO_GPUS
 from harness.sampling.host import HostReader
 from harness.sampling.procfs import parse_keyed, read_bytes
 from harness.sampling.schedule import Schedule
@@ -168,6 +169,8 @@ class Sampler:
                 self._processes.append(process.record())
 
     def _open_gpus(self) -> Any:
+        from harness.sampling import gpu_thread
+
         opened = gpu_thread.start_gpus(self._config["gpu_uuids"], self._troubles)
         if isinstance(opened, str):
             self._not_measured["gpu"] = opened
@@ -207,7 +210,7 @@ class Sampler:
             "errors": self._troubles.summary(),
             "capabilities": {**self._capabilities, "cgroup_gone": self._cgroup.gone},
             "not_measured": self._reasons(),
-            **(self._gpus.report() if self._gpus is not None else gpu_thread.NO_GPUS),
+            **(self._gpus.report() if self._gpus is not None else NO_GPUS),
             "audit": self._statistics.audit(self._tree.root_cpu_ns if self._tree is not None else 0),
         }
         return {**result, "flags": report.flags(result)}

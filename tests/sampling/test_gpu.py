@@ -15,7 +15,7 @@ import pytest
 
 from harness.sampling import schema
 from harness.sampling.client import SamplerProcess
-from harness.sampling.energy import energy_check
+from harness.sampling.energy_check import energy_check
 from harness.sampling.gpu_calls import GPU_MEASURES, NOBODY_VISIBLE
 from tests.sampling.nvml_script import ALWAYS, Script, compile_stub, exact_energy_mj, sampling
 
@@ -93,7 +93,7 @@ def test_constant_power_and_everything_else_that_a_device_tells(stub: Callable[.
 def test_a_ramp_has_its_exact_energy_and_agrees_with_its_power(stub: Callable[..., Script], tmp_path: Path) -> None:
     script = stub()
     power = ((0.0, 100_000), (1.0, 100_000), (4.0, 700_000), (30.0, 50_000))
-    script.gpu("GPU-ramp", power, energy_period_s=0.02)
+    script.gpu("GPU-ramp", power, energy_period_s=0.04)
     with sampling(tmp_path) as run:
         time.sleep(1.6)
     energy_mj, at_ns = run.of("energy_mj"), run.of("energy_t_ns")
@@ -101,9 +101,9 @@ def test_a_ramp_has_its_exact_energy_and_agrees_with_its_power(stub: Callable[..
     assert numpy.abs(energy_mj - numpy.array(exact)).max() < 10  # mJ; 10 us between two clocks at 700 W are 7
     assert energy_mj[-1] > energy_mj[0] + 100_000
     period_ns = run.report["gpus"][0]["energy_update_period_ns"]
-    assert period_ns == pytest.approx(20e6, rel=0.25)
+    assert period_ns == pytest.approx(40e6, rel=0.25)
     check = energy_check(energy_mj, run.of("t_ns"), run.of("power_mw"), period_ns)
-    assert check.ratio == pytest.approx(1, abs=0.05)
+    assert check.ratio == pytest.approx(1, abs=0.08)
     assert not check.flag
 
 
@@ -139,8 +139,8 @@ def test_a_call_that_never_returns_stops_neither_the_ticks_nor_the_end(
     script.gpu("GPU-hangs")
     with sampling(tmp_path) as run:
         time.sleep(0.4)
-        script.say(f"gpu 1 delay TemperatureV -1 {ALWAYS}")
         hung_from_ns = time.monotonic_ns()
+        script.say(f"gpu 1 delay TemperatureV -1 {ALWAYS}")
         time.sleep(6.0)
     begin_ns = run.report["gpu_hangs"][0]["began_ns"]
     assert begin_ns > hung_from_ns
@@ -149,9 +149,10 @@ def test_a_call_that_never_returns_stops_neither_the_ticks_nor_the_end(
     assert run.report["gpus"][0]["hung"] is None
     assert run.report["errors"]["gpu"]["first"] == run.report["gpus"][1]["hung"]
     assert run.report["ended_by"] == "stop"
+    assert run.sampler._process.returncode == 0
     during = (run.samples["t_start_ns"] > begin_ns).sum()
-    assert during > 60  # of 120 at 20 Hz: the machine may be busy
-    assert run.report["gpu_ticks_skipped"] > 60
+    assert during > 30  # of 120 at 20 Hz: the machine may be busy
+    assert run.report["gpu_ticks_skipped"] > 30
     assert run.gpus["t_ns"].max() <= begin_ns
     assert run.of("energy_mj", 1).count() > 3
 
@@ -217,9 +218,9 @@ def test_a_counter_that_starts_anew_never_falls(stub: Callable[..., Script], tmp
         time.sleep(0.5)
     energy_mj = run.of("energy_mj")
     assert (numpy.diff(energy_mj) >= 0).all()
-    seconds = (run.of("energy_t_ns")[-1] - run.of("energy_t_ns")[0]) / 1e9
-    lost_mj = seconds * 250_000 - (energy_mj[-1] - energy_mj[0])
-    assert 0 <= lost_mj < 250_000 * 0.25  # what was used around the restart, between two samples
+    at_s = run.of("energy_t_ns") / 1e9
+    lost_mj = (at_s[-1] - at_s[0]) * 250_000 - (energy_mj[-1] - energy_mj[0])
+    assert 0 <= lost_mj < 250_000 * (numpy.diff(at_s).max() + 0.001)  # between the two samples around the restart
     assert run.report["gpus"][0]["energy_resets"] == 1
     assert "the energy counter fell to" in run.report["errors"]["gpu"]["first"]
 
@@ -266,7 +267,7 @@ def test_mig_devices_have_rows_of_their_own(stub: Callable[..., Script], tmp_pat
 
 def test_an_old_driver(stub: Callable[..., Script], tmp_path: Path) -> None:
     script = stub("-DOLD")
-    script.gpu("GPU-old")
+    script.gpu("GPU-old", energy_period_s=0.04)
     script.say(f"gpu 0 process {os.getpid()} {64 * MIB} 30")
     with sampling(tmp_path) as run:
         time.sleep(0.6)
@@ -278,7 +279,7 @@ def test_an_old_driver(stub: Callable[..., Script], tmp_path: Path) -> None:
     assert run.values("processes_memory_bytes") == {64 * MIB}
     reasons = run.report["gpus"][0]["not_measured"]
     assert set(reasons) == {"power_average_mw", "energy_t_ns", "memory_reserved_bytes"}
-    assert run.report["gpus"][0]["energy_update_period_ns"] == pytest.approx(10e6, rel=0.5)
+    assert run.report["gpus"][0]["energy_update_period_ns"] == pytest.approx(40e6, rel=0.25)
     assert run.report["errors"] == {}
 
 
