@@ -56,6 +56,7 @@ class _Gpu:
         )
         self.facts: dict[str, Any] = {**device.facts, "lost_at_ns": None}
         self.demoted: list[str] = []
+        self.given_up: dict[str, str] = {}
         self.seen: set[str] = set()
         self.reasons: dict[str, str] = {**device.unknown, **self.questions.reasons}
         self.is_mig = device.parent is not None
@@ -112,6 +113,7 @@ class GpuReader:
                 {
                     **gpu.facts,
                     "demoted": list(gpu.demoted),
+                    "given_up": dict(gpu.given_up),
                     "energy_resets": gpu.questions.envelope.resets,
                     "discarded": dict(gpu.questions.discarded),
                     "not_measured": {name: why for name, why in reasons.items() if name not in seen},
@@ -165,8 +167,8 @@ class GpuReader:
         self._take(gpu, found, row)
         if took_ns > HUNG_NS:
             call.tier = 0
-            for column in call.columns:
-                gpu.reasons[column] = f"the driver took {took_ns / 1e9:.1f} s to answer: not asked again"
+            why = f"the driver took {took_ns / 1e9:.1f} s to answer: not asked again"
+            gpu.given_up.update(dict.fromkeys(call.columns, why))
         elif call.tier == TIER_FAST and took_ns > SLOW_CALL_NS:
             call.tier = TIER_MEDIUM
             gpu.demoted.extend(call.columns)

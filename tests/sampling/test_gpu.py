@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+from harness.paths import PROJECT_ROOT
 from harness.sampling import schema
 from harness.sampling.client import SamplerProcess
 from harness.sampling.energy_check import energy_check
@@ -155,6 +157,29 @@ def test_a_call_that_never_returns_stops_neither_the_ticks_nor_the_end(
     assert run.report["gpu_ticks_skipped"] > 30
     assert run.gpus["t_ns"].max() <= begin_ns
     assert run.of("energy_mj", 1).count() > 3
+
+
+def test_a_call_that_hung_and_returned_is_not_made_again(stub: Callable[..., Script]) -> None:
+    script = stub()
+    script.gpu("GPU-late")
+    script.say(f"gpu 0 delay TemperatureV 150 {ALWAYS}")
+    program = """
+import json
+from harness.sampling import gpu, schema
+from harness.sampling.gpu_watch import CallWatch, Notes
+gpu.HUNG_NS = 100_000_000
+reader = gpu.open_gpus(None, CallWatch(), Notes())
+names = [column.name for column in schema.GPU_COLUMNS]
+rows = [dict(zip(names, schema.GPU_RECORD.unpack(reader.read(seq, 3, frozenset())))) for seq in range(2)]
+print(json.dumps([rows, reader.describe()]))
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    (first, second), (gpu,) = json.loads(run.stdout)
+    assert first["temperature_c"] == 42
+    assert second["temperature_c"] == schema.MISSING
+    assert second["sm_clock_mhz"] == 1410
+    assert gpu["given_up"].keys() == {"temperature_c"}
+    assert gpu["given_up"]["temperature_c"].endswith("s to answer: not asked again")
 
 
 def test_a_list_that_grows_while_it_is_asked_for(stub: Callable[..., Script], tmp_path: Path) -> None:
@@ -316,6 +341,7 @@ def test_a_device_that_is_lost_becomes_null(stub: Callable[..., Script], tmp_pat
     assert run.report["gpus"][0]["lost_at_ns"] > 0
     assert run.report["gpus"][1]["lost_at_ns"] is None
     assert "GPU is lost" in run.report["errors"]["gpu"]["first"]
+    assert run.report["errors"]["gpu"]["count"] == 1  # it is not asked again
     assert schema.ERROR_BITS["gpu"] in run.samples["errors"].tolist()
 
 
