@@ -9,7 +9,8 @@
  *         | memory BYTES | reset T (the energy counter starts anew) | use_period S
  *         | mig J UUID BYTES | process PID BYTES PCT | understate N (the first N answers to "how many?" are 1)
  *         | error FUNCTION CODE FROM TO | delay FUNCTION MS FROM TO (MS < 0: for ever)
- * FUNCTION without "nvmlDeviceGet"; "field83" is the field of that number; "Init" is nvmlInitWithFlags (of gpu 0). */
+ * FUNCTION without "nvmlDeviceGet"; "field83" is the field of that number; "Init" is nvmlInitWithFlags,
+ * "Shutdown" nvmlShutdown (both of gpu 0), "*" every question to the device. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <stdint.h>
@@ -93,7 +94,7 @@ static ret enter(void *h, const char *function) {
     const char *name = strncmp(function, "nvmlDeviceGet", 13) ? function : function + 13;
     for (unsigned i = 0; i < d->rules; i++) {
         rule *r = &d->rule[i];
-        if ((strcmp(r->function, name) && strcmp(r->function, "*")) || t < r->from || t >= r->to) continue;
+        if ((strcmp(r->function, name) && (strcmp(r->function, "*") || name == function)) || t < r->from || t >= r->to) continue;
         if (!r->is_delay) code = (ret)r->what;
         else if (r->what < 0) for (;;) pause();
         else usleep((useconds_t)(r->what * 1000));
