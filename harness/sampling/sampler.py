@@ -14,6 +14,7 @@ from harness.sampling import report, schema
 from harness.sampling.cgroup_reader import CgroupReader
 from harness.sampling.control import Control
 from harness.sampling.files import RecordFile
+from harness.sampling.gpu_watch import NO_GPUS
 from harness.sampling.host import HostReader
 from harness.sampling.procfs import parse_keyed, read_bytes
 from harness.sampling.schedule import Schedule
@@ -36,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "proc_root": "/proc",
     "sys_root": "/sys",
     "gpu": True,
+    "gpu_uuids": None,
 }
 
 
@@ -136,7 +138,8 @@ class Sampler:
         seq = self._statistics.samples
         if self._gpus is not None:
             pids = self._tree.pids() if medium and self._tree is not None else frozenset()
-            self._gpu_file.append(self._gpus.read(seq, tiers, pids))
+            self._gpus.post(seq, tiers, pids, boundary=trigger != "tick")
+            self._gpu_file.append(self._gpus.collect())
         values[_SEQ], values[_TRIGGER_AT], values[_TIERS] = seq, _TRIGGER[trigger], tiers
         values[_PLANNED], values[_START], values[_END] = planned_ns, start_ns, time.monotonic_ns()
         values[_SKIPPED], values[_ERRORS] = self._schedule.ticks_skipped, self._troubles.take_bits()
@@ -166,9 +169,9 @@ class Sampler:
                 self._processes.append(process.record())
 
     def _open_gpus(self) -> Any:
-        from harness.sampling import gpu
+        from harness.sampling import gpu_thread
 
-        opened = gpu.open_gpus(self._troubles)
+        opened = gpu_thread.start_gpus(self._config["gpu_uuids"], self._troubles)
         if isinstance(opened, str):
             self._not_measured["gpu"] = opened
             return None
@@ -181,6 +184,8 @@ class Sampler:
 
     def _finish(self, ended_by: str) -> None:
         self._write_processes(everything=True)
+        if self._gpus is not None:
+            self._gpu_file.append(self._gpus.finish())
         summary = self._report(ended_by)
         for file in (self._samples, self._gpu_file, self._processes):
             file.close()
@@ -188,8 +193,6 @@ class Sampler:
         with open(temporary, "w", encoding="utf-8") as stream:  # noqa: PTH123 (no pathlib in the sampler: memory)
             json.dump(summary, stream, indent=1)
         os.replace(temporary, schema.REPORT_FILE)  # noqa: PTH105
-        if self._gpus is not None:
-            self._gpus.close()
         self._control.close()
 
     def _report(self, ended_by: str) -> dict[str, Any]:
@@ -207,7 +210,7 @@ class Sampler:
             "errors": self._troubles.summary(),
             "capabilities": {**self._capabilities, "cgroup_gone": self._cgroup.gone},
             "not_measured": self._reasons(),
-            "gpus": self._gpus.describe() if self._gpus is not None else [],
+            **(self._gpus.report() if self._gpus is not None else NO_GPUS),
             "audit": self._statistics.audit(self._tree.root_cpu_ns if self._tree is not None else 0),
         }
         return {**result, "flags": report.flags(result)}

@@ -173,17 +173,33 @@ GPU_COLUMNS: tuple[Column, ...] = (
     Column("seq", "1", "identity", "-", "number of the sample, as in the samples table"),
     Column("gpu", "1", "identity", "-", "index into the list `gpus` of the sampler's report"),
     Column("t_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC before the device was read"),
-    Column("energy_mj", "mJ", "counter", "fast", "energy since the driver was loaded"),
+    Column(
+        "energy_mj", "mJ", "counter", "fast", "energy since the driver was loaded; goes on when the driver's restarts"
+    ),
+    Column("energy_t_ns", "ns", "gauge", "fast", "CLOCK_MONOTONIC of energy_mj by the driver's own timestamp"),
     Column("power_mw", "mW", "gauge", "fast", "instantaneous power; average power where the driver has no other"),
     Column("power_average_mw", "mW", "gauge", "fast", "power averaged by the driver over its own window"),
     Column(
         "kernel_resident_pct", "%", "gauge", "fast", "share of the last window with any kernel resident (not occupancy)"
     ),
+    Column(
+        "memory_controller_pct", "%", "gauge", "fast", "share of the last window with device memory read or written"
+    ),
     Column("memory_used_bytes", "bytes", "gauge", "fast", "device memory in use, all processes"),
     Column("memory_reserved_bytes", "bytes", "gauge", "fast", "device memory reserved by driver and firmware"),
     Column("temperature_c", "degC", "gauge", "medium", "temperature of the GPU"),
     Column("sm_clock_mhz", "MHz", "gauge", "medium", "clock of the multiprocessors"),
+    Column("memory_clock_mhz", "MHz", "gauge", "medium", "clock of the device memory"),
+    Column("performance_state", "1", "state", "medium", "P-state: 0 is the fastest, 15 the slowest"),
+    Column(
+        "clocks_event_reasons", "bits", "state", "medium", "why clocks are held down: NVML's nvmlClocksEventReasons"
+    ),
     Column("processes_memory_bytes", "bytes", "gauge", "medium", "device memory of the tree's processes, if visible"),
+    Column(
+        "processes_sm_pct", "%", "gauge", "medium", "multiprocessor use of the tree's processes, latest of each, summed"
+    ),
+    Column("pcie_tx_kb_per_s", "kB/s", "gauge", "medium", "PCIe traffic from the device, over the driver's own 20 ms"),
+    Column("pcie_rx_kb_per_s", "kB/s", "gauge", "medium", "PCIe traffic to the device, over the driver's own 20 ms"),
 )
 
 PROCESS_COLUMNS: tuple[Column, ...] = (
