@@ -8,6 +8,7 @@ import time
 from harness.sampling.procfs import (
     STAT_BYTES,
     KeptFile,
+    ProcessIo,
     ProcessStat,
     parse_keyed,
     parse_process_io,
@@ -36,8 +37,8 @@ class Process:
         "first_seen_ns",
         "folder",
         "last_seen_ns",
+        "io",
         "pid",
-        "read_bytes",
         "resident_peak_bytes",
         "role",
         "stat",
@@ -46,7 +47,6 @@ class Process:
         "_clock_at_peak",
         "_clock_at_stat",
         "use_clock",
-        "write_bytes",
         "written",
     )
 
@@ -64,7 +64,8 @@ class Process:
         self.stat: ProcessStat
         self.written = False
         """Whether it stands in the process table."""
-        self.resident_peak_bytes = self.read_bytes = self.write_bytes = MISSING
+        self.resident_peak_bytes = MISSING
+        self.io: ProcessIo | None = None
         self.stat_file = KeptFile(f"{self.folder}/stat")
         try:
             self.refresh(now_ns)
@@ -110,10 +111,10 @@ class Process:
             self.resident_peak_bytes = max(self.resident_peak_bytes, peak_kib * 1024)
         return self.resident_peak_bytes
 
-    def read_io(self) -> tuple[int, int]:
-        """Its storage I/O in bytes, reaped children included. Raises PermissionError for another user's process."""
-        self.read_bytes, self.write_bytes = parse_process_io(read_bytes(f"{self.folder}/io"))
-        return self.read_bytes, self.write_bytes
+    def read_io(self) -> ProcessIo:
+        """Its I/O, reaped children included. Raises PermissionError for another user's process."""
+        self.io = parse_process_io(read_bytes(f"{self.folder}/io"))
+        return self.io
 
     def record(self) -> bytes:
         """Its row in `processes.bin`."""
@@ -129,8 +130,8 @@ class Process:
             self.cpu_ns,
             stat.children_ticks * TICK_NS,
             self.resident_peak_bytes,
-            self.read_bytes,
-            self.write_bytes,
+            MISSING if self.io is None else self.io.read,
+            MISSING if self.io is None else self.io.write,
         )
 
     def _clock_ns(self) -> int | None:

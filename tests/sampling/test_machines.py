@@ -29,6 +29,25 @@ def put(path: Path, content: str | bytes) -> None:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+MEMORY_COLUMNS = (
+    *("cgroup_anonymous_bytes", "cgroup_file_bytes", "cgroup_shared_memory_bytes"),
+    *("cgroup_swap_bytes", "cgroup_oom_kills"),
+)
+PRESSURE_COLUMNS = tuple(name for name in INDEX if name.startswith("cgroup_pressure_"))
+
+
+def columns(values: list[int], *names: str) -> list[int]:
+    return [values[INDEX[name]] for name in names]
+
+
+def put_pressure(folder: Path, suffix: str) -> None:
+    """Pressure files with the totals 1 to 6."""
+    for number, resource in enumerate(("cpu", "memory", "io")):
+        shares = ((share, 2 * number + k) for k, share in enumerate(("some", "full"), start=1))
+        lines = (f"{share} avg10=0.00 avg60=0.10 avg300=1.20 total={total}\n" for share, total in shares)
+        put(folder / f"{resource}{suffix}", "".join(lines))
+
+
 def add_process(
     proc: Path, pid: int, ppid: int, *, ticks: int = 0, children_ticks: int = 0, rss: int = 10, start: int = 1
 ) -> None:
@@ -43,7 +62,8 @@ def add_process(
     )
     put(proc / str(pid) / "stat", stat_line(b"job", numbers))
     put(proc / str(pid) / "status", f"Name:\tjob\nVmHWM:\t{rss * 8} kB\nThreads:\t1\n")
-    put(proc / str(pid) / "io", f"read_bytes: {ticks * 10}\nwrite_bytes: {ticks * 20}\ncancelled_write_bytes: 0\n")
+    storage = f"read_bytes: {ticks * 10}\nwrite_bytes: {ticks * 20}\ncancelled_write_bytes: 0\n"
+    put(proc / str(pid) / "io", f"rchar: {ticks * 30}\nwchar: {ticks * 40}\nsyscr: 1\nsyscw: 1\n{storage}")
 
 
 # --- cgroup counters -------------------------------------------------------------------------------------------------
@@ -53,27 +73,49 @@ def test_v1_counters(tmp_path: Path) -> None:
     put(tmp_path / "cpu/cpuacct.usage", "123456789\n")
     put(tmp_path / "memory/memory.usage_in_bytes", "5000\n")
     put(tmp_path / "memory/memory.max_usage_in_bytes", "9000\n")
-    put(tmp_path / "memory/memory.stat", "cache 1\ninactive_file 7\ntotal_inactive_file 11\n")
+    totals = "total_inactive_file 11\ntotal_rss 12\ntotal_cache 13\ntotal_shmem 14\ntotal_swap 15\n"
+    put(tmp_path / "memory/memory.stat", "cache 1\nrss 2\ninactive_file 7\n" + totals)
+    put(tmp_path / "memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+    put(tmp_path / "cpu/cpuacct.usage_user", "100000000\n")
+    put(tmp_path / "cpu/cpuacct.usage_sys", "23456789\n")
+    put(tmp_path / "quota/cpu.stat", "nr_periods 9\nnr_throttled 4\nthrottled_time 77\n")
     put(tmp_path / "io/blkio.throttle.io_service_bytes", "8:0 Read 3\n8:0 Write 4\nTotal 7\n")
+    put(tmp_path / "io/blkio.throttle.io_serviced", "8:0 Read 1\n8:0 Write 2\nTotal 3\n")
+    put_pressure(tmp_path / "unified", ".pressure")
+    put(tmp_path / "unified/cpu.stat", "usage_usec 42\n")
     values = blank()
-    reader = CgroupReader({name: str(tmp_path / name) for name in ("cpu", "memory", "io")}, Troubles())
+    names = ("cpu", "memory", "io", "quota", "unified")
+    reader = CgroupReader({name: str(tmp_path / name) for name in names}, Troubles())
     reader.read_fast(values)
     reader.read_medium(values)
     assert values[INDEX["cgroup_cpu_ns"]] == 123456789
     assert values[INDEX["cgroup_memory_bytes"]] == 5000
     assert values[INDEX["cgroup_memory_peak_bytes"]] == 9000
     assert values[INDEX["cgroup_memory_inactive_file_bytes"]] == 11
-    assert (values[INDEX["cgroup_read_bytes"]], values[INDEX["cgroup_write_bytes"]]) == (3, 4)
+    assert columns(values, "cgroup_read_bytes", "cgroup_write_bytes") == [3, 4]
+    assert columns(values, "cgroup_read_operations", "cgroup_write_operations") == [1, 2]
+    assert columns(values, "cgroup_cpu_user_ns", "cgroup_cpu_system_ns") == [100_000_000, 23_456_789]
+    assert columns(values, "cgroup_throttled_periods", "cgroup_throttled_ns") == [4, 77]
+    assert columns(values, *MEMORY_COLUMNS) == [12, 13, 14, 15, 3]
+    assert columns(values, *PRESSURE_COLUMNS) == [1, 3, 4, 5, 6]
+    assert reader.second_cpu_ns == 0  # since the reader was made
+    put(tmp_path / "unified/cpu.stat", "usage_usec 50\n")
+    reader.read_medium(values)
+    assert reader.second_cpu_ns == 8000
     assert reader.not_measured == {}
     reader.close()
 
 
 @pytest.mark.parametrize("has_peak", [True, False], ids=["5.19", "5.10"])
 def test_v2_counters(tmp_path: Path, has_peak: bool) -> None:
-    put(tmp_path / "cpu.stat", "usage_usec 42\nuser_usec 40\nsystem_usec 2\n")
+    throttling = "nr_periods 9\nnr_throttled 4\nthrottled_usec 77\n"
+    put(tmp_path / "cpu.stat", "usage_usec 42\nuser_usec 40\nsystem_usec 2\n" + throttling)
     put(tmp_path / "memory.current", "5000\n")
-    put(tmp_path / "memory.stat", "anon 1\nfile 2\ninactive_file 7\n")
-    put(tmp_path / "io.stat", "8:0 rbytes=3 wbytes=4 rios=1\n")
+    put(tmp_path / "memory.stat", "anon 12\nfile 13\nshmem 14\ninactive_file 7\n")
+    put(tmp_path / "memory.swap.current", "15\n")
+    put(tmp_path / "memory.events", "low 0\noom 1\noom_kill 3\noom_group_kill 0\n")
+    put(tmp_path / "io.stat", "8:0 rbytes=3 wbytes=4 rios=1 wios=2\n")
+    put_pressure(tmp_path, ".pressure")
     if has_peak:
         put(tmp_path / "memory.peak", "9000\n")
     reader, values = CgroupReader(dict.fromkeys(("cpu", "memory", "io"), str(tmp_path)), Troubles()), blank()
@@ -84,6 +126,11 @@ def test_v2_counters(tmp_path: Path, has_peak: bool) -> None:
     assert values[INDEX["cgroup_memory_inactive_file_bytes"]] == 7
     assert values[INDEX["cgroup_memory_peak_bytes"]] == (9000 if has_peak else schema.MISSING)
     assert ("cgroup_memory_peak_bytes" in reader.not_measured) is not has_peak
+    assert columns(values, "cgroup_cpu_user_ns", "cgroup_cpu_system_ns") == [40_000, 2_000]
+    assert columns(values, "cgroup_throttled_periods", "cgroup_throttled_ns") == [4, 77_000]
+    assert columns(values, "cgroup_read_operations", "cgroup_write_operations") == [1, 2]
+    assert columns(values, *MEMORY_COLUMNS) == [12, 13, 14, 15, 3]
+    assert columns(values, *PRESSURE_COLUMNS) == [1, 3, 4, 5, 6]
     reader.close()
 
 
@@ -270,6 +317,7 @@ def test_host_counters(tmp_path: Path) -> None:
     put(tmp_path / "meminfo", "MemTotal: 10 kB\nMemAvailable:    6 kB\n")
     put(tmp_path / "vmstat", "pgpgin 1\npswpin 5\npswpout 6\n")
     put(tmp_path / "diskstats", " 8 0 sda 1 0 100 0 1 0 50 0 0 0 0\n")
+    put_pressure(tmp_path / "pressure", "")
     (tmp_path / "sys/block/sda").mkdir(parents=True)
     (tmp_path / "sys/block/loop0").mkdir()
     values, reader = blank(), HostReader(str(tmp_path), str(tmp_path / "sys"), Troubles())
