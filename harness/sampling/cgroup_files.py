@@ -58,7 +58,7 @@ def parse_io_stat(content: bytes) -> tuple[int, int, int, int]:
 def parse_blkio(content: bytes) -> tuple[int, int]:
     """What was read and written, from a v1 `blkio.throttle.*` file (`8:0 Read 1`), over all devices; whole lines."""
     read = written = 0
-    for line in content[: content.rfind(b"\n") + 1].splitlines():
+    for line in content[: content.rfind(b"\n") + 1].split(b"\n"):
         fields = line.split()
         if len(fields) == 3 and fields[1] == b"Read":
             read += int(fields[2])

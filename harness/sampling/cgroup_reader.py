@@ -55,7 +55,7 @@ class CgroupReader:
             if controller not in paths:
                 self._missing(columns, f"no cgroup of its own for the job ({controller})")
         if "cpu" in paths:
-            self._open_cpu(paths["cpu"])
+            self._open_cpu(paths["cpu"], paths.get("unified"))
         self._open_throttling([paths[key] for key in ("cpu", "quota") if key in paths])
         if "memory" in paths:
             self._open_memory(paths["memory"])
@@ -160,10 +160,14 @@ class CgroupReader:
         except (OSError, ValueError):
             return None
 
-    def _open_cpu(self, folder: str) -> None:
+    def _open_cpu(self, folder: str, unified: str | None) -> None:
+        """v1 splits by scheduler ticks, so that user and system time may exceed the total; v2 scales them to it."""
         _, user, system = COLUMNS_OF["cpu"]
         if file := open_first(folder, "cpuacct.usage"):
             self._fast.append(("cgroup_cpu", _CPU, file, KeptFile.read_integer))
+            if unified is not None:
+                self._open_table("cgroup_cpu", unified, "cpu.stat", V2_CPU)
+                return
             for column, name in ((user, "cpuacct.usage_user"), (system, "cpuacct.usage_sys")):
                 self._open_integer("cgroup_cpu", column, folder, name)
         elif (file := open_first(folder, "cpu.stat")) and parse_keyed(file.read(), b"usage_usec ") is not None:

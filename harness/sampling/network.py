@@ -23,8 +23,8 @@ def parse_net_dev(content: bytes) -> tuple[int, int]:
     Raises:
         ValueError: it is not such a file, or a line has too few fields.
     """
-    lines = content[: content.rfind(b"\n") + 1].splitlines()
-    if len(lines) < 2 or b"|" not in lines[0]:
+    lines = content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]
+    if len(lines) < 2 or b"|" not in lines[0] or b"|" not in lines[1]:
         raise ValueError(f"unexpected net/dev: {content[:80]!r}")
     received = sent = 0
     for line in lines[2:]:

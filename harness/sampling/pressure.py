@@ -18,7 +18,7 @@ RESOURCES = {"cpu": ("some",), "memory": ("some", "full"), "io": ("some", "full"
 def parse_pressure(content: bytes) -> dict[str, int]:
     """Share (`some`, `full`) -> total in us. Lines that are cut are left out; ValueError for anything else."""
     totals: dict[str, int] = {}
-    for line in content[: content.rfind(b"\n") + 1].splitlines():
+    for line in content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]:
         words = line.split()
         if len(words) < 2 or not words[-1].startswith(b"total="):
             raise ValueError(f"unexpected pressure: {content[:80]!r}")

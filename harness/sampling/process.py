@@ -21,6 +21,8 @@ TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 LAUNCHER, WORKER, CHILD = 0, 1, 2
+_FORKED_WITHOUT_EXEC = 0x40
+"""PF_FORKNOEXEC of the kernel."""
 
 
 def cpu_clock_ns(pid: int) -> int:
@@ -88,6 +90,11 @@ class Process:
         self.cpu_ns = self.stat.own_ticks * TICK_NS if clock_ns is None else clock_ns
         self.last_seen_ns = now_ns
         return self.stat
+
+    @property
+    def is_still_its_launcher(self) -> bool:
+        """Whether this is the worker between fork and exec, when all its memory is the launcher's, shared."""
+        return self.role == WORKER and bool(self.stat.flags & _FORKED_WITHOUT_EXEC)
 
     def may_have_forked(self) -> bool:
         """Whether it has run since this was last asked."""

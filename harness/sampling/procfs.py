@@ -66,6 +66,7 @@ class ProcessStat(NamedTuple):
     threads: int
     start_time_ticks: int
     resident_pages: int
+    flags: int
 
 
 def parse_stat(content: bytes) -> ProcessStat:
@@ -91,6 +92,7 @@ def parse_stat(content: bytes) -> ProcessStat:
         int(fields[17]),
         int(fields[19]),
         int(fields[21]),
+        int(fields[6]),
     )
 
 

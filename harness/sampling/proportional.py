@@ -93,7 +93,7 @@ class ProportionalReader:
 def parse_rollup(content: bytes) -> tuple[int, int, int]:
     """PSS, USS and SwapPss in bytes, from `smaps_rollup`. ValueError where one of them is missing or cut."""
     _, _, body = content.partition(b"[rollup]\n")
-    pairs = parse_pairs(body.replace(b" kB\n", b"\n"))
+    pairs = parse_pairs(body.replace(b":", b": ").replace(b" kB\n", b"\n"))
     try:
         proportional = int(pairs[b"Pss:"])
         unique = int(pairs[b"Private_Clean:"]) + int(pairs[b"Private_Dirty:"]) + int(pairs[b"Private_Hugetlb:"])

@@ -150,11 +150,11 @@ class Tree:
             excluded = self._exclude_root and process.pid == self.root_pid
             grown = process.may_have_grown()
             try:
-                if grown:
+                if grown and not (self._exclude_root and process.is_still_its_launcher):
                     process.read_resident_peak()
             except (OSError, ValueError) as error:
                 self._note("process_status", error)
-            if not excluded:
+            if not excluded and not (self._exclude_root and process.is_still_its_launcher):
                 self._resident_peak = max(self._resident_peak, process.resident_peak_bytes)
             if (io := self._io_of(process, grown)) is not None:
                 sums = [have + more for have, more in zip(sums, io, strict=True)]

@@ -69,7 +69,8 @@ def add_process(
 # --- cgroup counters -------------------------------------------------------------------------------------------------
 
 
-def test_v1_counters(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_hybrid", [True, False], ids=["hybrid", "v1"])
+def test_v1_counters(tmp_path: Path, is_hybrid: bool) -> None:
     put(tmp_path / "cpu/cpuacct.usage", "123456789\n")
     put(tmp_path / "memory/memory.usage_in_bytes", "5000\n")
     put(tmp_path / "memory/memory.max_usage_in_bytes", "9000\n")
@@ -82,9 +83,9 @@ def test_v1_counters(tmp_path: Path) -> None:
     put(tmp_path / "io/blkio.throttle.io_service_bytes", "8:0 Read 3\n8:0 Write 4\nTotal 7\n")
     put(tmp_path / "io/blkio.throttle.io_serviced", "8:0 Read 1\n8:0 Write 2\nTotal 3\n")
     put_pressure(tmp_path / "unified", ".pressure")
-    put(tmp_path / "unified/cpu.stat", "usage_usec 42\n")
+    put(tmp_path / "unified/cpu.stat", "usage_usec 42\nuser_usec 40\nsystem_usec 2\n")
     values = blank()
-    names = ("cpu", "memory", "io", "quota", "unified")
+    names = ("cpu", "memory", "io", "quota", *(["unified"] if is_hybrid else []))
     reader = CgroupReader({name: str(tmp_path / name) for name in names}, Troubles())
     reader.read_fast(values)
     reader.read_medium(values)
@@ -94,15 +95,21 @@ def test_v1_counters(tmp_path: Path) -> None:
     assert values[INDEX["cgroup_memory_inactive_file_bytes"]] == 11
     assert columns(values, "cgroup_read_bytes", "cgroup_write_bytes") == [3, 4]
     assert columns(values, "cgroup_read_operations", "cgroup_write_operations") == [1, 2]
-    assert columns(values, "cgroup_cpu_user_ns", "cgroup_cpu_system_ns") == [100_000_000, 23_456_789]
+    split = columns(values, "cgroup_cpu_user_ns", "cgroup_cpu_system_ns")
+    assert split == ([40_000, 2_000] if is_hybrid else [100_000_000, 23_456_789])
     assert columns(values, "cgroup_throttled_periods", "cgroup_throttled_ns") == [4, 77]
     assert columns(values, *MEMORY_COLUMNS) == [12, 13, 14, 15, 3]
-    assert columns(values, *PRESSURE_COLUMNS) == [1, 3, 4, 5, 6]
-    assert reader.second_cpu_ns == 0  # since the reader was made
-    put(tmp_path / "unified/cpu.stat", "usage_usec 50\n")
-    reader.read_medium(values)
-    assert reader.second_cpu_ns == 8000
-    assert reader.not_measured == {}
+    if is_hybrid:
+        assert columns(values, *PRESSURE_COLUMNS) == [1, 3, 4, 5, 6]
+        assert reader.second_cpu_ns == 0  # since the reader was made
+        put(tmp_path / "unified/cpu.stat", "usage_usec 50\nuser_usec 40\nsystem_usec 10\n")
+        reader.read_medium(values)
+        assert reader.second_cpu_ns == 8000
+        assert reader.not_measured == {}
+    else:
+        assert set(reader.not_measured) == set(PRESSURE_COLUMNS)
+        assert "v1 cgroups tell no pressure" in reader.not_measured[PRESSURE_COLUMNS[0]]
+        assert reader.second_cpu_ns is None
     reader.close()
 
 
@@ -260,6 +267,34 @@ def test_trial_cgroup_v2_beside_the_harness(tmp_path: Path) -> None:
     assert cgroup.oom_kills() is None
     assert cgroup.remove()
     assert cgroup.remove()
+
+
+def test_trial_cgroup_hybrid(tmp_path: Path) -> None:
+    """v1 controls, and the v2 tree beside it keeps account of CPU time and pressure."""
+    proc = machine(tmp_path, HYBRID, {"self": "3:memory:/\n2:cpu,cpuacct:/\n0::/user.slice\n"})
+    (tmp_path / "cg/unified/user.slice").mkdir()
+    cgroup, reason = create_trial_cgroup("t", proc_root=proc)
+    assert cgroup is not None
+    assert reason is None
+    assert cgroup.paths["unified"].startswith(f"{tmp_path}/cg/unified/user.slice/dlgauge-")
+    assert cgroup.paths["cpu"].startswith(f"{tmp_path}/cg/cpu/dlgauge-")
+    assert Path(cgroup.paths["unified"]) in cgroup.folders
+    assert len(cgroup.procs_files) == 3
+    assert "blkio" in cgroup.not_measured["io"]
+    assert cgroup.remove()
+
+
+def test_a_container_in_a_hybrid_with_the_cpu_controller_apart(tmp_path: Path) -> None:
+    mounts = ["cgroup cpu / cg/cpu", "cgroup cpuacct / cg/cpuacct", "cgroup memory / cg/memory", HYBRID[-1]]
+    own = "4:cpuacct:/\n3:memory:/\n2:cpu:/\n0::/\n"
+    proc = machine(tmp_path, mounts, {"self": own, "77": own.replace(":/\n", ":/docker/abc\n")})
+    folders = {name: tmp_path / f"cg/{name}/docker/abc" for name in ("cpu", "cpuacct", "memory", "unified")}
+    for folder in folders.values():
+        put(folder / "cgroup.procs", "77\n")
+    paths, reason = cgroup_of(77, proc_root=proc)
+    wanted = {"cpu": "cpuacct", "memory": "memory", "io": "unified", "unified": "unified", "quota": "cpu"}
+    assert paths == {key: str(folders[name]) for key, name in wanted.items()}
+    assert reason is None
 
 
 def test_no_trial_cgroup_without_cgroups(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,32 @@ def test_an_empty_file_and_a_file_of_another_kind(tmp_path: Path) -> None:
     assert schema.read_processes(path)["name"] == []
     path.write_bytes(schema.header(schema.GPUS_MAGIC, schema.GPU_RECORD))
     with pytest.raises(ValueError, match="version"):
+        schema.read_samples(path)
+
+
+def test_files_of_version_1_are_read_and_lack_the_newer_columns(tmp_path: Path) -> None:
+    path = tmp_path / "samples.bin"
+    record = struct.Struct("<41q")
+    rows = [list(range(100 * number, 100 * number + 41)) for number in (1, 2)]
+    for row in rows:
+        row[1] = schema.TRIGGERS.index("tick")
+    packed = b"".join(record.pack(*row) for row in rows)
+    path.write_bytes(schema.HEADER.pack(schema.SAMPLES_MAGIC, 1, record.size) + packed + b"cut")
+    samples = schema.read_samples(path)
+    assert list(samples) == [column.name for column in schema.SAMPLE_COLUMNS]
+    assert samples["seq"].tolist() == [100, 200]
+    assert samples["trigger"] == ["tick", "tick"]
+    assert samples["host_swap_out_pages"].tolist() == [137, 237]
+    assert samples["sampler_cpu_ns"].tolist() == [138, 238]
+    assert samples["errors"].tolist() == [140, 240]
+    assert samples["package_energy_uj"].count() == 0
+    assert schema.record_bytes(path) == record.size
+
+
+def test_a_record_of_no_known_length_is_refused_with_both(tmp_path: Path) -> None:
+    path = tmp_path / "samples.bin"
+    path.write_bytes(schema.HEADER.pack(schema.SAMPLES_MAGIC, 3, 999))
+    with pytest.raises(ValueError, match=r"version 3, 999 bytes .*version 1 with 328 bytes"):
         schema.read_samples(path)
 
 
