@@ -262,6 +262,8 @@ class Sampler:
                 reasons.setdefault(column, "no target was named")
             elif column in proportional.COLUMNS:
                 reasons.setdefault(column, "no sample of the slow tier found a live process of the job")
+            elif column == "tree_resident_peak_bytes":
+                reasons.setdefault(column, "no sample of the medium tier found a live process of the job")
             else:
                 reasons.setdefault(column, "it could not be read, see `errors`")
         return reasons

@@ -39,7 +39,7 @@ _MAJOR = SAMPLE_INDEX["tree_major_faults"]
 _SWEEPS = 3
 """How often a sample reads the tree when processes end meanwhile: the next sweep finds them in their parents."""
 
-_STATS_A_TICK = 16
+_STATS_A_TICK = 8
 """How many processes a tick reads in full; reading 51 busy ones at 10 Hz would cost the sampler its CPU budget."""
 
 
@@ -116,7 +116,7 @@ class Tree:
         """CPU time, resident memory, faults, processes and threads into a sample record.
 
         Not thorough, processes that have not run since the last sample are not read again, and of a large tree only
-        16 in turn: of the others the CPU clock alone. When a process has ended, everything is read.
+        8 in turn: of the others the CPU clock alone. When a process has ended, everything is read.
         """
         root_was_alive = self._root_alive
         for _ in range(_SWEEPS):

@@ -49,7 +49,15 @@ def put_pressure(folder: Path, suffix: str) -> None:
 
 
 def add_process(
-    proc: Path, pid: int, ppid: int, *, ticks: int = 0, children_ticks: int = 0, rss: int = 10, start: int = 1
+    proc: Path,
+    pid: int,
+    ppid: int,
+    *,
+    ticks: int = 0,
+    children_ticks: int = 0,
+    rss: int = 10,
+    start: int = 1,
+    flags: int = 0,
 ) -> None:
     numbers = [0] * 49
     numbers[0], numbers[10], numbers[12], numbers[16], numbers[18], numbers[20] = (
@@ -60,6 +68,7 @@ def add_process(
         start,
         rss,
     )
+    numbers[5] = flags
     put(proc / str(pid) / "stat", stat_line(b"job", numbers))
     put(proc / str(pid) / "status", f"Name:\tjob\nVmHWM:\t{rss * 8} kB\nThreads:\t1\n")
     storage = f"read_bytes: {ticks * 10}\nwrite_bytes: {ticks * 20}\ncancelled_write_bytes: 0\n"
@@ -327,7 +336,23 @@ def test_discovery(tmp_path: Path, has_children_files: bool) -> None:
     assert values[INDEX["tree_resident_peak_bytes"]] == 80 * 1024
     assert values[INDEX["tree_read_bytes"]] == (101 + 102 + 103) * 10
     assert values[INDEX["tree_write_bytes"]] == (101 + 102 + 103) * 20
+    assert columns(values, "tree_read_characters_bytes", "tree_write_characters_bytes") == [306 * 30, 306 * 40]
+    assert columns(values, "tree_cpu_user_ns", "tree_cpu_system_ns") == [306 * 10_000_000, 0]
     assert [process.role for process in tree.processes()] == [0, 1, 2, 2]
+    tree.close()
+
+
+@pytest.mark.parametrize(("flags", "peak_kib"), [(0x40, 8), (0, 8000)], ids=["before exec", "after exec"])
+def test_a_worker_before_its_exec_has_the_memory_of_its_launcher(tmp_path: Path, flags: int, peak_kib: int) -> None:
+    """Its own children need no exec: they are fork's on purpose, and count."""
+    add_process(tmp_path, 100, 1, rss=1000)
+    add_process(tmp_path, 101, 100, rss=1000, flags=flags)
+    add_process(tmp_path, 102, 101, rss=1, flags=0x40)
+    tree, values = Tree(100, True, str(tmp_path), Troubles(), 0), blank()
+    tree.discover(1)
+    tree.read_fast(values, 2)
+    tree.read_medium(values)
+    assert values[INDEX["tree_resident_peak_bytes"]] == peak_kib * 1024
     tree.close()
 
 

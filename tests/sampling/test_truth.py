@@ -124,7 +124,7 @@ def test_a_spike_between_samples_is_in_the_peak_and_in_its_phase_alone(run_sampl
 
 def test_the_launcher_is_not_in_the_peak_however_large(run_sampled: Callable[..., Sampled]) -> None:
     """`ru_maxrss` would have the 400 MiB: between fork and exec the child shares them."""
-    sampled = run_sampled("one_thread", 0.5, launcher_mib=400)
+    sampled = run_sampled("one_thread", 1.5, launcher_mib=400)
     assert sampled.report["audit"]["root_cpu_s"] > 0
     assert sampled.largest("tree_processes") == 1
     assert sampled.largest("tree_resident_peak_bytes") <= 40 * MIB
