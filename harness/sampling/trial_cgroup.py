@@ -160,14 +160,24 @@ def _create_v1(
         own = visible_folder(unified, memberships.get("", "/"))
         try:
             folders["unified"] = _make_folder([own or unified.point, unified.point], folder_name)
+            _check_joinable(folders["unified"])
         except OSError as error:
             not_measured["unified"] = f"cgroup v2: {error.strerror} ({error.filename})"
+            if folder := folders.pop("unified", None):
+                folder.rmdir()
     if not folders:
         return None, "; ".join(not_measured.values())
     paths = {key: str(folder) for key, folder in folders.items()}
     if "cpu" not in paths and "unified" in paths:
         paths["cpu"] = paths["unified"]  # v2 counts CPU time without any controller
     return TrialCgroup(folders, paths, not_measured), None
+
+
+def _check_joinable(folder: Path) -> None:
+    """Raises OSError where a process of ours may not move in: v2 asks for the right to write one level above, too."""
+    above = folder.parent / "cgroup.procs"
+    if not os.access(above, os.W_OK):
+        raise PermissionError(errno.EACCES, "processes may not be moved from here", str(above))
 
 
 def _create_v2(layout: CgroupLayout, membership: str, folder_name: str) -> tuple[TrialCgroup | None, str | None]:

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.sampling import energy, machine, schema
@@ -67,6 +67,7 @@ def test_dies_of_a_package_are_summed(tmp_path: Path) -> None:
     reader.close()
 
 
+@settings(deadline=None)  # it writes files, and the machine may be busy
 @given(st.lists(st.integers(min_value=0, max_value=RANGE_UJ - 1), max_size=20), st.integers(0, RANGE_UJ - 1))
 def test_the_total_goes_on_where_the_counter_wraps(
     tmp_path_factory: pytest.TempPathFactory, grown: list[int], at_start: int

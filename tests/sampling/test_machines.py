@@ -281,7 +281,7 @@ def test_trial_cgroup_v2_beside_the_harness(tmp_path: Path) -> None:
 def test_trial_cgroup_hybrid(tmp_path: Path) -> None:
     """v1 controls, and the v2 tree beside it keeps account of CPU time and pressure."""
     proc = machine(tmp_path, HYBRID, {"self": "3:memory:/\n2:cpu,cpuacct:/\n0::/user.slice\n"})
-    (tmp_path / "cg/unified/user.slice").mkdir()
+    put(tmp_path / "cg/unified/user.slice/cgroup.procs", "1\n")
     cgroup, reason = create_trial_cgroup("t", proc_root=proc)
     assert cgroup is not None
     assert reason is None
@@ -290,6 +290,19 @@ def test_trial_cgroup_hybrid(tmp_path: Path) -> None:
     assert Path(cgroup.paths["unified"]) in cgroup.folders
     assert len(cgroup.procs_files) == 3
     assert "blkio" in cgroup.not_measured["io"]
+    assert cgroup.remove()
+
+
+def test_a_v2_tree_that_cannot_be_joined_is_left_alone(tmp_path: Path) -> None:
+    """The folder can be made and not entered: the launcher would fail to start the worker."""
+    proc = machine(tmp_path, HYBRID, {"self": "3:memory:/\n2:cpu,cpuacct:/\n0::/user.slice\n"})
+    (tmp_path / "cg/unified/user.slice").mkdir()  # without a writable cgroup.procs
+    cgroup, reason = create_trial_cgroup("t", proc_root=proc)
+    assert cgroup is not None
+    assert reason is None
+    assert "unified" not in cgroup.paths
+    assert "may not be moved" in cgroup.not_measured["unified"]
+    assert list((tmp_path / "cg/unified/user.slice").iterdir()) == []
     assert cgroup.remove()
 
 

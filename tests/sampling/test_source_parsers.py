@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.sampling.cgroup_files import parse_blkio, parse_io_stat
@@ -14,11 +14,15 @@ from harness.sampling.pressure import parse_pressure
 from harness.sampling.procfs import parse_pairs, parse_process_io
 from harness.sampling.proportional import parse_rollup
 
+UNHURRIED = settings(deadline=None)
+"""On a busy machine any example may take long."""
+
 COUNTS = st.integers(min_value=0, max_value=2**63 - 1)
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=20)
 HEAD = b"Inter-|   Receive        |  Transmit\n face |bytes    packets|bytes    packets\n"
 
 
+@UNHURRIED
 @given(COUNTS, COUNTS, st.floats(min_value=0, max_value=100), st.data())
 def test_pressure(some: int, full: int, average: float, data: st.DataObject) -> None:
     lines = (f"{share} avg10={average:.2f} avg60=0.00 avg300=1.00 total={total}\n" for share, total in both(some, full))
@@ -36,6 +40,7 @@ def cut(content: bytes, data: st.DataObject) -> bytes:
     return content[: data.draw(st.integers(min_value=0, max_value=len(content)))]
 
 
+@UNHURRIED
 @given(st.dictionaries(WORDS, COUNTS, max_size=40), st.data())
 def test_pairs_of_memory_stat(stat: dict[str, int], data: st.DataObject) -> None:
     content = "".join(f"{key} {value}\n" for key, value in stat.items()).encode()
@@ -48,6 +53,7 @@ def test_pairs_of_memory_stat(stat: dict[str, int], data: st.DataObject) -> None
 DEVICES = st.lists(st.tuples(COUNTS, COUNTS, COUNTS, COUNTS), max_size=8)
 
 
+@UNHURRIED
 @given(DEVICES, st.data())
 def test_io_stat(devices: list[tuple[int, int, int, int]], data: st.DataObject) -> None:
     lines = [
@@ -59,6 +65,7 @@ def test_io_stat(devices: list[tuple[int, int, int, int]], data: st.DataObject) 
     assert parse_io_stat(part) == tuple(sum(device[place] for device in counted) for place in range(4))
 
 
+@UNHURRIED
 @given(DEVICES, st.data())
 def test_blkio(devices: list[tuple[int, int, int, int]], data: st.DataObject) -> None:
     lines = []
@@ -71,6 +78,7 @@ def test_blkio(devices: list[tuple[int, int, int, int]], data: st.DataObject) ->
     assert parse_blkio(part) == (read, written)
 
 
+@UNHURRIED
 @given(st.lists(st.tuples(COUNTS, COUNTS), max_size=6), st.data())
 def test_net_dev_counts_all_interfaces_but_lo(interfaces: list[tuple[int, int]], data: st.DataObject) -> None:
     names = [b"lo", b"eth0", b"veth1a", b"br-0:1", b"wlan0", b"docker0"]
@@ -90,6 +98,7 @@ def test_net_dev_of_this_process() -> None:
     assert sent >= 0
 
 
+@UNHURRIED
 @given(st.tuples(*(st.integers(min_value=0, max_value=2**50) for _ in range(5))), st.data())
 def test_smaps_rollup(sizes: tuple[int, int, int, int, int], data: st.DataObject) -> None:
     pss, clean, dirty, huge, swap = sizes
@@ -107,6 +116,7 @@ def test_smaps_rollup(sizes: tuple[int, int, int, int, int], data: st.DataObject
         pass
 
 
+@UNHURRIED
 @given(COUNTS, COUNTS, COUNTS, COUNTS, st.data())
 def test_process_io(rchar: int, wchar: int, read: int, write: int, data: st.DataObject) -> None:
     head = f"rchar: {rchar}\nwchar: {wchar}\nsyscr: 1\nsyscw: 2\n"
@@ -119,6 +129,7 @@ def test_process_io(rchar: int, wchar: int, read: int, write: int, data: st.Data
 
 
 @pytest.mark.parametrize("parse", [parse_pressure, parse_net_dev, parse_rollup, parse_process_io])
+@UNHURRIED
 @given(content=st.binary(max_size=200))
 def test_garbage_is_refused(parse: Callable[[bytes], object], content: bytes) -> None:
     with pytest.raises(ValueError):
