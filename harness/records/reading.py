@@ -221,7 +221,8 @@ def _sampled(files: TrialFiles, path: Path, decode: Callable[..., Any], record: 
         files.missing[path.name] = "the sampler wrote no such file"
         return None
     try:
-        if (path.stat().st_size - sampled.HEADER.size) % record.size:
+        size = sampled.record_bytes(path) or record.size  # an older sampler's records may be shorter
+        if (path.stat().st_size - sampled.HEADER.size) % size:
             files.note(path.name, "cut in the middle of a record")
         table = {column: _plain(values) for column, values in decode(path).items()}
     # Whatever a decoder makes of garbage, the record is worth more than the type of its complaint.

@@ -74,7 +74,9 @@ def cgroup_of(
     A folder counts only when it is the job's own: not the harness's, not a tree's root, and with the process in it.
 
     Returns:
-        `{"cpu": folder, "memory": folder, "io": folder}` (only those that exist) and None, or a reason.
+        `{"cpu": folder, "memory": folder, "io": folder}` (only those that exist) and None, or a reason. Besides, where
+        there are such: `unified`, the folder in the v2 tree of a hybrid machine, and `quota`, that of v1's cpu
+        controller where it is mounted apart.
     """
     layout = layout or detect(proc_root)
     if layout.kind == "none":
@@ -103,7 +105,23 @@ def cgroup_of(
             )
             continue
         paths[SAMPLER_KEYS[controller]] = str(folder)
+    for key, extra, name in _further_mounts(layout):
+        membership = memberships.get(name, "/")
+        folder = visible_folder(extra, membership)
+        if membership not in ("/", own.get(name)) and folder is not None and _holds(folder, pid):
+            paths[key] = str(folder)
     return paths, "; ".join(reasons) or None
+
+
+def _further_mounts(layout: CgroupLayout) -> list[tuple[str, Mount, str]]:
+    """(key of the sampler, mount, name in /proc/PID/cgroup) of trees that add to the three; a job may do without."""
+    further: list[tuple[str, Mount, str]] = []
+    unified, quota = layout.v2_mount(), layout.v1_mount("cpu")
+    if layout.kind == "hybrid" and unified is not None:
+        further.append(("unified", unified, ""))
+    if quota is not None and quota != layout.v1_mount("cpuacct"):
+        further.append(("quota", quota, "cpu"))
+    return further
 
 
 def read_memberships(pid: int | str, proc_root: Path = PROC_ROOT) -> dict[str, str]:

@@ -9,10 +9,12 @@ import signal
 import socket
 from typing import Any
 
+from frameworks.worker.protocol import END, PHASES
 from harness.sampling.schema import SOCKET_FILE
 
 _STDIN = 0
 _MOST_POKES = 1024
+_PHASES = (*PHASES, END)
 
 
 class Control:
@@ -35,7 +37,8 @@ class Control:
     def wait(self, timeout_s: float) -> list[tuple[str, Any]]:
         """Events within the time, in the order in which they should be handled.
 
-        They are `("target", message)`, `("phase", None)`, `("exit", None)`, `("stop", by)` and `("bad", line)`.
+        They are `("target", message)`, `("phase", names)`, `("exit", None)`, `("stop", by)` and `("bad", line)`. The
+        names are those of the phases that begin, in order; None for a mark that does not tell.
         """
         waiting: list[Any] = [_STDIN, self._socket, self._wake_read]
         if self._target is not None:
@@ -44,8 +47,8 @@ class Control:
         events: list[tuple[str, Any]] = []
         if _STDIN in readable:
             events += self._read_stdin()
-        if self._socket in readable and self._drain_socket():
-            events.insert(0, ("phase", None))  # the mark came before whatever ends the trial
+        if self._socket in readable and (phases := self._drain_socket()):
+            events.insert(0, ("phase", phases))  # the mark came before whatever ends the trial
         if self._target is not None and self._target in readable:
             self._forget_target()
             events.append(("exit", None))
@@ -82,14 +85,17 @@ class Control:
         *lines, self._waiting = (self._waiting + part).split(b"\n")
         return [_event(line) for line in lines if line.strip()]
 
-    def _drain_socket(self) -> bool:
+    def _drain_socket(self) -> list[str | None]:
         """Take all waiting bytes: several marks at once are served by one sample."""
-        for count in range(_MOST_POKES):
+        phases: list[str | None] = []
+        for _ in range(_MOST_POKES):
             try:
-                self._socket.recv(64)
+                content = self._socket.recv(64)
             except BlockingIOError:
-                return count > 0
-        return True
+                break
+            code = content[0] if content else len(_PHASES)
+            phases.append(_PHASES[code] if code < len(_PHASES) else None)
+        return phases
 
 
 def _event(line: bytes) -> tuple[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from harness.sampling.pressure import PressureReader
 from harness.sampling.procfs import KeptFile, parse_cpu_line, parse_diskstats, parse_keyed
 from harness.sampling.schema import SAMPLE_INDEX
 from harness.sampling.troubles import Troubles
@@ -48,6 +49,8 @@ class HostReader:
             except OSError as error:
                 self._missing(columns, f"{proc_root}/{name}: {error.strerror}")
         self._disks = self._whole_disks(sys_root)
+        self._pressure = PressureReader("host", f"{proc_root}/pressure/{{}}", troubles)
+        self.not_measured.update(self._pressure.not_measured)
         self._statm = KeptFile("/proc/self/statm")
 
     def read_fast(self, values: list[int]) -> None:
@@ -60,7 +63,8 @@ class HostReader:
                 self._troubles.note("host", error)
 
     def read_medium(self, values: list[int]) -> None:
-        """Context switches, available memory, disks, swap, and the sampler's own resident memory."""
+        """Context switches, available memory, disks, swap, pressure, and the sampler's own resident memory."""
+        self._pressure.read(values)
         values[_OWN_RESIDENT] = int(self._statm.read(128).split()[1]) * _PAGE_BYTES
         self._keyed(values, "stat", _CONTEXT_SWITCHES, b"ctxt ")
         self._keyed(values, "meminfo", _AVAILABLE, b"MemAvailable: ", 1024)

@@ -8,6 +8,7 @@ import time
 from harness.sampling.procfs import (
     STAT_BYTES,
     KeptFile,
+    ProcessIo,
     ProcessStat,
     parse_keyed,
     parse_process_io,
@@ -20,6 +21,8 @@ TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 LAUNCHER, WORKER, CHILD = 0, 1, 2
+_FORKED_WITHOUT_EXEC = 0x40
+"""PF_FORKNOEXEC of the kernel."""
 
 
 def cpu_clock_ns(pid: int) -> int:
@@ -36,8 +39,8 @@ class Process:
         "first_seen_ns",
         "folder",
         "last_seen_ns",
+        "io",
         "pid",
-        "read_bytes",
         "resident_peak_bytes",
         "role",
         "stat",
@@ -46,7 +49,6 @@ class Process:
         "_clock_at_peak",
         "_clock_at_stat",
         "use_clock",
-        "write_bytes",
         "written",
     )
 
@@ -64,7 +66,8 @@ class Process:
         self.stat: ProcessStat
         self.written = False
         """Whether it stands in the process table."""
-        self.resident_peak_bytes = self.read_bytes = self.write_bytes = MISSING
+        self.resident_peak_bytes = MISSING
+        self.io: ProcessIo | None = None
         self.stat_file = KeptFile(f"{self.folder}/stat")
         try:
             self.refresh(now_ns)
@@ -88,6 +91,11 @@ class Process:
         self.last_seen_ns = now_ns
         return self.stat
 
+    @property
+    def is_still_its_launcher(self) -> bool:
+        """Whether this is the worker between fork and exec, when all its memory is the launcher's, shared."""
+        return self.role == WORKER and bool(self.stat.flags & _FORKED_WITHOUT_EXEC)
+
     def may_have_forked(self) -> bool:
         """Whether it has run since this was last asked."""
         clock_ns = self._clock_ns()
@@ -110,10 +118,10 @@ class Process:
             self.resident_peak_bytes = max(self.resident_peak_bytes, peak_kib * 1024)
         return self.resident_peak_bytes
 
-    def read_io(self) -> tuple[int, int]:
-        """Its storage I/O in bytes, reaped children included. Raises PermissionError for another user's process."""
-        self.read_bytes, self.write_bytes = parse_process_io(read_bytes(f"{self.folder}/io"))
-        return self.read_bytes, self.write_bytes
+    def read_io(self) -> ProcessIo:
+        """Its I/O, reaped children included. Raises PermissionError for another user's process."""
+        self.io = parse_process_io(read_bytes(f"{self.folder}/io"))
+        return self.io
 
     def record(self) -> bytes:
         """Its row in `processes.bin`."""
@@ -129,8 +137,8 @@ class Process:
             self.cpu_ns,
             stat.children_ticks * TICK_NS,
             self.resident_peak_bytes,
-            self.read_bytes,
-            self.write_bytes,
+            MISSING if self.io is None else self.io.read,
+            MISSING if self.io is None else self.io.write,
         )
 
     def _clock_ns(self) -> int | None:

@@ -47,7 +47,10 @@ def read_bytes(path: str, size: int = 65536) -> bytes:
 
 
 class ProcessStat(NamedTuple):
-    """The fields of `/proc/PID/stat` that the sampler uses; times in clock ticks, `resident_pages` in pages."""
+    """The fields of `/proc/PID/stat` that the sampler uses; times in clock ticks, `resident_pages` in pages.
+
+    `own_ticks` and `children_ticks` (reaped ones) are user and kernel mode together.
+    """
 
     name: bytes
     state: bytes
@@ -57,10 +60,13 @@ class ProcessStat(NamedTuple):
     major_faults: int
     children_major_faults: int
     own_ticks: int
+    own_user_ticks: int
     children_ticks: int
+    children_user_ticks: int
     threads: int
     start_time_ticks: int
     resident_pages: int
+    flags: int
 
 
 def parse_stat(content: bytes) -> ProcessStat:
@@ -70,6 +76,7 @@ def parse_stat(content: bytes) -> ProcessStat:
     fields = content[end + 2 :].split(None, 22)
     if begin < 0 or end < begin or len(fields) < 23:
         raise ValueError(f"truncated stat: {content[:80]!r}")
+    user, system, children_user, children_system = (int(field) for field in fields[11:15])
     return ProcessStat(
         content[begin + 1 : end],
         fields[0],
@@ -78,11 +85,14 @@ def parse_stat(content: bytes) -> ProcessStat:
         int(fields[8]),
         int(fields[9]),
         int(fields[10]),
-        int(fields[11]) + int(fields[12]),
-        int(fields[13]) + int(fields[14]),
+        user + system,
+        user,
+        children_user + children_system,
+        children_user,
         int(fields[17]),
         int(fields[19]),
         int(fields[21]),
+        int(fields[6]),
     )
 
 
@@ -102,12 +112,28 @@ def parse_keyed(content: bytes, key: bytes) -> int | None:
     return int(words[0]) if words else None
 
 
-def parse_process_io(content: bytes) -> tuple[int, int]:
-    """`read_bytes` and `write_bytes` of `/proc/PID/io`."""
-    read, written = parse_keyed(content, b"read_bytes: "), parse_keyed(content, b"write_bytes: ")
-    if read is None or written is None:
-        raise ValueError(f"truncated io: {content[-80:]!r}")
-    return read, written
+def parse_pairs(content: bytes) -> dict[bytes, bytes]:
+    """Key -> value of a file with one key and one value a line (`memory.stat`, `cpu.stat`); whole lines only."""
+    words = content[: content.rfind(b"\n") + 1].split()
+    return dict(zip(words[::2], words[1::2], strict=False))
+
+
+class ProcessIo(NamedTuple):
+    """Bytes of `/proc/PID/io`: through `read` and `write` calls, cached or not, and from and to storage."""
+
+    read_characters: int
+    write_characters: int
+    read: int
+    write: int
+
+
+def parse_process_io(content: bytes) -> ProcessIo:
+    """Parse `/proc/PID/io`. ValueError where one of the four is missing or cut."""
+    pairs = parse_pairs(content)
+    try:
+        return ProcessIo(*(int(pairs[key]) for key in (b"rchar:", b"wchar:", b"read_bytes:", b"write_bytes:")))
+    except KeyError as error:
+        raise ValueError(f"io without {error}: {content[-80:]!r}") from None
 
 
 def parse_cpu_line(content: bytes) -> list[int]:

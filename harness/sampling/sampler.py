@@ -8,17 +8,21 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from harness.sampling import report, schema
+from harness.sampling import proportional, report, schema
 from harness.sampling.cgroup_reader import CgroupReader
 from harness.sampling.control import Control
 from harness.sampling.files import RecordFile
 from harness.sampling.gpu_watch import NO_GPUS
 from harness.sampling.host import HostReader
+from harness.sampling.machine import MachineReader
+from harness.sampling.network import NetworkReader
 from harness.sampling.procfs import parse_keyed, read_bytes
+from harness.sampling.proportional import ProportionalReader, SlowTier
 from harness.sampling.schedule import Schedule
-from harness.sampling.schema import MISSING, SAMPLE_INDEX, TIER_FAST, TIER_MEDIUM
+from harness.sampling.schema import MISSING, SAMPLE_INDEX, TIER_FAST, TIER_MEDIUM, TIER_SLOW
 from harness.sampling.tree import Tree
 from harness.sampling.troubles import Troubles
 
@@ -54,9 +58,13 @@ class Sampler:
         self._troubles = Troubles()
         self._control = Control()
         self._host = HostReader(self._proc_root, self._config["sys_root"], self._troubles)
+        self._machine = MachineReader(self._config["sys_root"], self._troubles)
         self._cgroup = CgroupReader(None, self._troubles)
         self._tree: Tree | None = None
-        self._not_measured: dict[str, str] = dict(self._host.not_measured)
+        self._network: NetworkReader | None = None
+        self._proportional = ProportionalReader(self._proc_root, self._troubles)
+        self._slow = SlowTier(time.monotonic_ns())
+        self._not_measured: dict[str, str] = {**self._host.not_measured, **self._machine.not_measured}
         self._capabilities: dict[str, Any] = {}
         self._gpus = self._open_gpus() if self._config["gpu"] else None
         if not self._config["gpu"]:
@@ -103,38 +111,45 @@ class Sampler:
             return
         if event == "target":
             self._set_target(**detail)
-        values = self._take(event, time.monotonic_ns())
+        values = self._take(event, time.monotonic_ns(), detail if event == "phase" else ())
         if event == "target":
             self._statistics.mark_first(values)
 
     def _set_target(self, pid: int, cgroup: dict[str, str], exclude_root: bool) -> None:
-        if self._tree is not None:
-            self._tree.close()
-        self._cgroup.close()
+        for reader in (self._tree, self._cgroup, self._network):
+            if reader is not None:
+                reader.close()
         self._cgroup = CgroupReader(cgroup, self._troubles)
         self._tree = Tree(pid, exclude_root, self._proc_root, self._troubles, time.monotonic_ns())
+        self._network = NetworkReader(pid, self._proc_root, self._troubles)
+        self._slow = SlowTier(time.monotonic_ns())
         if self._proc_root == "/proc":
             failure = self._control.watch(pid)
             self._capabilities["pidfd"] = failure or True
 
-    def _take(self, trigger: str, planned_ns: int) -> list[int]:
-        """Take one sample. Boundary samples read everything, ticks the slower tier only when it is due."""
+    def _take(self, trigger: str, planned_ns: int, phases: Sequence[str | None] = ()) -> list[int]:
+        """Take one sample. Boundary samples read everything, ticks the slower tiers only when they are due."""
         values = [MISSING] * _WIDTH
         start_ns = time.monotonic_ns()
+        tree = self._tree if self._tree is not None and self._tree.found else None
         medium = trigger != "tick" or self._schedule.medium_is_due(start_ns)
-        tiers = TIER_FAST | TIER_MEDIUM if medium else TIER_FAST
-        if self._tree is not None and self._tree.found:
-            if medium or self._tree.is_childless:  # so that the worker is known from its first tick on
-                self._tree.discover(start_ns)
-            self._tree.read_fast(values, start_ns, thorough=medium)
-        self._cgroup.read_fast(values)  # after the tree: what the tree has counted, the cgroup has counted too
+        slow = tree is not None and self._slow_is_wanted(trigger, phases, medium, start_ns)
+        tiers = TIER_FAST | (TIER_MEDIUM if medium else 0) | (TIER_SLOW if slow else 0)
+        if trigger == "phase":
+            self._cgroup.read_fast(values)  # as near to the mark as can be
+        if tree is not None and (medium or tree.is_childless or not self._cgroup.is_complete):
+            if medium or tree.is_childless:  # so that the worker is known from its first tick on
+                tree.discover(start_ns)
+            tree.read_fast(values, start_ns, thorough=medium)
+        if trigger != "phase":
+            self._cgroup.read_fast(values)  # after the tree: what the tree has counted, the cgroup has counted too
         self._host.read_fast(values)
         if medium:
-            if self._tree is not None and self._tree.found:
-                self._tree.read_medium(values)
-            self._cgroup.read_medium(values)
-            self._host.read_medium(values)
+            self._read_medium(values, tree, phase_ends=trigger == "phase")
             self._schedule.medium_done(start_ns)
+        if slow and tree is not None:
+            cost_ns = self._proportional.read(values, tree.job_pids(), time.monotonic_ns)
+            self._slow.done(time.monotonic_ns(), cost_ns)
         seq = self._statistics.samples
         if self._gpus is not None:
             pids = self._tree.pids() if medium and self._tree is not None else frozenset()
@@ -144,8 +159,26 @@ class Sampler:
         values[_PLANNED], values[_START], values[_END] = planned_ns, start_ns, time.monotonic_ns()
         values[_SKIPPED], values[_ERRORS] = self._schedule.ticks_skipped, self._troubles.take_bits()
         self._samples.append(schema.SAMPLE_RECORD.pack(*values))
-        self._statistics.add(values, is_tick=trigger == "tick", is_medium=medium)
+        whole = tree is None or tree.is_whole
+        self._statistics.add(values, is_tick=trigger == "tick", is_medium=medium, tree_is_whole=whole)
         return values
+
+    def _read_medium(self, values: list[int], tree: Tree | None, *, phase_ends: bool) -> None:
+        self._cgroup.read_medium(values, phase_ends=phase_ends)
+        if tree is not None:
+            tree.read_medium(values)
+            self._machine.set_cpus(tree.allowed_cpus())
+        if self._network is not None:
+            self._network.read(values)
+        self._host.read_medium(values)
+        self._machine.read(values)
+
+    def _slow_is_wanted(self, trigger: str, phases: Sequence[str | None], medium: bool, now_ns: int) -> bool:
+        if trigger == "tick":
+            return medium and self._slow.is_due(now_ns)
+        if trigger == "phase":
+            return self._slow.mark(phases)
+        return trigger in ("exit", "stop")  # if anything still lives, it is now or never
 
     def _flush(self, now_ns: int) -> None:
         self._flushed_ns = now_ns
@@ -208,20 +241,34 @@ class Sampler:
             "sampler_resident_peak_bytes": (parse_keyed(read_bytes("/proc/self/status"), b"VmHWM:") or 0) * 1024,
             "records_dropped": dropped,
             "errors": self._troubles.summary(),
-            "capabilities": {**self._capabilities, "cgroup_gone": self._cgroup.gone},
+            "capabilities": {
+                **self._capabilities,
+                "cgroup_gone": self._cgroup.gone,
+                "network_scope": self._network.scope if self._network is not None else None,
+                "energy_zones": self._machine.energy.zones,
+            },
             "not_measured": self._reasons(),
             **(self._gpus.report() if self._gpus is not None else NO_GPUS),
-            "audit": self._statistics.audit(self._tree.root_cpu_ns if self._tree is not None else 0),
+            "audit": self._statistics.audit(
+                self._tree.root_cpu_ns if self._tree is not None else 0, self._cgroup.second_cpu_ns
+            ),
         }
         return {**result, "flags": report.flags(result)}
 
     def _reasons(self) -> dict[str, str]:
-        """A reason for every column that has no value."""
-        reasons = {**self._not_measured, **self._cgroup.not_measured}
-        reasons.update(self._tree.not_measured if self._tree is not None else {})
+        """A reason for every column that has no value, and for every figure of this report that is refused."""
+        reasons = {**self._not_measured, **self._cgroup.not_measured, **self._statistics.refused()}
+        for reader in (self._tree, self._network, self._proportional):
+            reasons.update(reader.not_measured if reader is not None else {})
         for column in self._statistics.never_seen():
-            no_target = self._tree is None and column.startswith("tree_")
-            reasons.setdefault(column, "no target was named" if no_target else "it could not be read, see `errors`")
+            if self._tree is None and column.startswith(("tree_", "network_", "proportional_")):
+                reasons.setdefault(column, "no target was named")
+            elif column in proportional.COLUMNS:
+                reasons.setdefault(column, "no sample of the slow tier found a live process of the job")
+            elif column == "tree_resident_peak_bytes":
+                reasons.setdefault(column, "no sample of the medium tier found a live process of the job")
+            else:
+                reasons.setdefault(column, "it could not be read, see `errors`")
         return reasons
 
 

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from array import array
 
+FEWEST_FOR = {0.5: 5, 0.99: 100}
+"""A quantile over fewer values than this is refused: the 99th percentile of 20 values is only their largest."""
+
+
+def too_few(fraction: float, count: int) -> str | None:
+    """Why the quantile of so many values is not given, or None."""
+    fewest = FEWEST_FOR[fraction]
+    return None if count >= fewest else f"{count} values are too few for a quantile of {fraction:g}: it takes {fewest}"
+
 
 class Schedule:
     """Deadlines at `start + k * period`. A deadline that has passed is skipped and counted, never made up for."""
@@ -54,8 +63,13 @@ class Latenesses:
                 self._stride *= 2
         self._seen += 1
 
+    @property
+    def count(self) -> int:
+        """How many values were taken."""
+        return self._seen
+
     def quantile(self, fraction: float) -> int | None:
-        """The value below which `fraction` of them lie; None without values."""
-        if not self._values:
+        """The value below which `fraction` (of `FEWEST_FOR`) of them lie; None when they are too few."""
+        if too_few(fraction, self._seen) is not None:
             return None
         return sorted(self._values)[min(len(self._values) - 1, int(fraction * len(self._values)))]

@@ -21,7 +21,7 @@ MISSING = -(2**63)
 """Stands for "not measured" in the binary files (INT64_MIN)."""
 
 VERSION = 2
-"""1: the first form. 2: more columns; the files of version 1 had the same layout."""
+"""1: the first form. 2: more columns. Files of version 1 are still read: columns that they lack are masked."""
 
 HEADER = struct.Struct("<8sII")
 
@@ -58,12 +58,19 @@ ERROR_BITS = {
     "gpu": 256,
     "open_files": 512,
     "internal": 1024,
+    "machine": 2048,
+    "pressure": 4096,
+    "network": 8192,
+    "process_memory": 16384,
 }
 """What failed while a sample was taken (`errors` is a sum of these)."""
 
 
 class Column(NamedTuple):
-    """One column: unit, kind (`counter`, `gauge`, `state`, `identity`) and tier (`fast`, `medium`, `slow`, or `-`)."""
+    """One column: unit, kind (`counter`, `gauge`, `state`, `identity`) and tier (`fast`, `medium`, `slow`, or `-`).
+
+    The tree's `fast` columns are read in the medium tier where the job has a cgroup of its own.
+    """
 
     name: str
     unit: str
@@ -226,30 +233,67 @@ PROCESS_RECORD = struct.Struct("<3q16s8q")
 """As PROCESS_COLUMNS, but the name stands as 16 bytes and the role as its index in ROLES."""
 
 
+_TABLES = {SAMPLES_MAGIC: SAMPLE_COLUMNS, GPUS_MAGIC: GPU_COLUMNS, PROCESSES_MAGIC: PROCESS_COLUMNS}
+
+_NAMES_OF_VERSION_1 = {
+    SAMPLES_MAGIC: (
+        *(column.name for column in SAMPLE_COLUMNS[: SAMPLE_INDEX["host_swap_out_pages"] + 1]),
+        *("sampler_cpu_ns", "sampler_resident_bytes", "errors"),
+    ),
+    GPUS_MAGIC: (
+        *("seq", "gpu", "t_ns", "energy_mj", "power_mw", "power_average_mw", "kernel_resident_pct"),
+        *("memory_used_bytes", "memory_reserved_bytes", "temperature_c", "sm_clock_mhz", "processes_memory_bytes"),
+    ),
+}
+
+
+def record_bytes(path: Path) -> int | None:
+    """How long a record of this file is, by its header; None for a file without one."""
+    with path.open("rb") as stream:
+        start = stream.read(HEADER.size)
+    return HEADER.unpack(start)[2] if len(start) == HEADER.size else None
+
+
 def header(magic: bytes, record: struct.Struct) -> bytes:
     """The bytes at the start of a file of `record`s."""
     return HEADER.pack(magic, VERSION, record.size)
 
 
-def _whole_records(path: Path, magic: bytes, record: struct.Struct) -> bytes:
-    """The whole records of a file, without its header. Raises ValueError for a file of another kind or version."""
+def _open(path: Path, magic: bytes, record: struct.Struct) -> tuple[bytes, int]:
+    """The whole records of a file, without its header, and its version.
+
+    Raises:
+        ValueError: it is a file of another kind, or of a version that this one does not read.
+    """
     content = path.read_bytes()
     if len(content) < HEADER.size:
-        return b""
+        return b"", VERSION
     found_magic, version, size = HEADER.unpack_from(content)
-    if (found_magic, version, size) != (magic, VERSION, record.size):
+    sizes = {VERSION: record.size}
+    if magic == PROCESSES_MAGIC:
+        sizes[1] = record.size
+    elif magic in _NAMES_OF_VERSION_1:
+        sizes[1] = 8 * len(_NAMES_OF_VERSION_1[magic])
+    if found_magic != magic or sizes.get(version) != size:
+        known = ", ".join(f"version {number} with {bytes_} bytes" for number, bytes_ in sorted(sizes.items()))
         raise ValueError(
-            f"{path}: not a version {VERSION} file of {magic!r}: {found_magic!r}, version {version}, {size} bytes"
+            f"{path}: {found_magic!r}, version {version}, {size} bytes a record: not a file of {magic!r} that this "
+            f"version reads ({known}); another version of the sampler wrote it"
         )
-    whole = (len(content) - HEADER.size) // record.size * record.size
-    return content[HEADER.size : HEADER.size + whole]
+    whole = (len(content) - HEADER.size) // size * size
+    return content[HEADER.size : HEADER.size + whole], version
 
 
-def _integers(path: Path, magic: bytes, record: struct.Struct, columns: tuple[Column, ...]) -> dict[str, Any]:
+def _integers(path: Path, magic: bytes, record: struct.Struct) -> dict[str, Any]:
     import numpy
 
-    table = numpy.frombuffer(_whole_records(path, magic, record), dtype="<i8").reshape(-1, len(columns))
-    return {column.name: _masked(table[:, index]) for index, column in enumerate(columns)}
+    content, version = _open(path, magic, record)
+    names = tuple(column.name for column in _TABLES[magic])
+    stored = names if version == VERSION else _NAMES_OF_VERSION_1[magic]
+    table = numpy.frombuffer(content, dtype="<i8").reshape(-1, len(stored))
+    missing = numpy.full(len(table), MISSING, dtype="i8")
+    places = {name: index for index, name in enumerate(stored)}
+    return {name: _masked(table[:, places[name]] if name in places else missing) for name in names}
 
 
 def _masked(values: numpy.ndarray[Any, Any]) -> numpy.ma.MaskedArray[Any, Any]:
@@ -260,14 +304,14 @@ def _masked(values: numpy.ndarray[Any, Any]) -> numpy.ma.MaskedArray[Any, Any]:
 
 def read_samples(path: Path) -> dict[str, Any]:
     """Decode `samples.bin`: column name -> masked int64 array, `trigger` -> list of names."""
-    columns = _integers(path, SAMPLES_MAGIC, SAMPLE_RECORD, SAMPLE_COLUMNS)
+    columns = _integers(path, SAMPLES_MAGIC, SAMPLE_RECORD)
     columns["trigger"] = [TRIGGERS[int(code)] for code in columns["trigger"]]
     return columns
 
 
 def read_gpus(path: Path) -> dict[str, Any]:
     """Decode `gpus.bin`: column name -> masked int64 array. `gpu` indexes the list `gpus` of the sampler's report."""
-    return _integers(path, GPUS_MAGIC, GPU_RECORD, GPU_COLUMNS)
+    return _integers(path, GPUS_MAGIC, GPU_RECORD)
 
 
 def read_processes(path: Path) -> dict[str, Any]:
@@ -278,7 +322,7 @@ def read_processes(path: Path) -> dict[str, Any]:
     import numpy
 
     latest: dict[tuple[int, int], tuple[Any, ...]] = {}
-    for row in PROCESS_RECORD.iter_unpack(_whole_records(path, PROCESSES_MAGIC, PROCESS_RECORD)):
+    for row in PROCESS_RECORD.iter_unpack(_open(path, PROCESSES_MAGIC, PROCESS_RECORD)[0]):
         latest[row[0], row[1]] = row
     rows = sorted(latest.values(), key=lambda row: (row[5], row[0]))
     columns: dict[str, Any] = {}

@@ -14,8 +14,9 @@ import os
 from collections.abc import Callable
 
 from harness.sampling.process import CHILD, LAUNCHER, PAGE_BYTES, TICK_NS, WORKER, Process
-from harness.sampling.procfs import parse_stat, read_bytes
+from harness.sampling.procfs import ProcessIo, parse_stat, read_bytes
 from harness.sampling.schema import SAMPLE_INDEX
+from harness.sampling.totals import Envelope, Sums
 from harness.sampling.troubles import GONE, Troubles
 
 _PROCESSES = SAMPLE_INDEX["tree_processes"]
@@ -24,39 +25,22 @@ _CPU = SAMPLE_INDEX["tree_cpu_ns"]
 _CPU_REGRESS = SAMPLE_INDEX["tree_cpu_regress_ns"]
 _RESIDENT = SAMPLE_INDEX["tree_resident_bytes"]
 _RESIDENT_PEAK = SAMPLE_INDEX["tree_resident_peak_bytes"]
-_READ = SAMPLE_INDEX["tree_read_bytes"]
-_WRITE = SAMPLE_INDEX["tree_write_bytes"]
 _IO_REGRESS = SAMPLE_INDEX["tree_io_regress_bytes"]
+_IO = tuple(
+    SAMPLE_INDEX[name]
+    for name in ("tree_read_characters_bytes", "tree_write_characters_bytes", "tree_read_bytes", "tree_write_bytes")
+)
+"""In the order of `ProcessIo`."""
+_USER = SAMPLE_INDEX["tree_cpu_user_ns"]
+_SYSTEM = SAMPLE_INDEX["tree_cpu_system_ns"]
 _MINOR = SAMPLE_INDEX["tree_minor_faults"]
 _MAJOR = SAMPLE_INDEX["tree_major_faults"]
 
 _SWEEPS = 3
 """How often a sample reads the tree when processes end meanwhile: the next sweep finds them in their parents."""
 
-_STATS_A_TICK = 16
+_STATS_A_TICK = 8
 """How many processes a tick reads in full; reading 51 busy ones at 10 Hz would cost the sampler its CPU budget."""
-
-
-class Envelope:
-    """A monotone total: never below what was seen, its shortfall known."""
-
-    __slots__ = ("_offset", "regress", "value")
-
-    def __init__(self) -> None:
-        self.value = 0
-        self.regress = 0
-        self._offset = 0
-
-    def update(self, raw: int) -> None:
-        """Take the next raw sum."""
-        raw += self._offset
-        self.value = max(self.value, raw)
-        self.regress = self.value - raw
-
-    def rebase(self, raw: int) -> None:
-        """Go on from the present value although the raw sum restarts at `raw`: the root took its counters with it."""
-        self._offset = self.value - raw
-        self.regress = 0
 
 
 class Tree:
@@ -78,10 +62,11 @@ class Tree:
         self._troubles = troubles
         self._use_clock = proc_root == "/proc"
         self._cpu, self._minor, self._major = Envelope(), Envelope(), Envelope()
-        self._read, self._write = Envelope(), Envelope()
+        self._user, self._system = Envelope(), Envelope()
+        self._io = tuple(Envelope() for _ in _IO)
         self._resident_peak = -1
         self._turn = 0
-        self._root_io = (0, 0)
+        self._root_io = ProcessIo(0, 0, 0, 0)
         self._io_readable = True
         self.root_cpu_ns = 0
         """The root's own CPU time, for the audit: it is in the cgroup's total though not in the tree's."""
@@ -95,12 +80,17 @@ class Tree:
             self.not_measured.update(dict.fromkeys(names, reason))
         elif exclude_root and self._processes[root_pid].stat.children_ticks == 0:
             # What the launcher read and wrote to start up is not the job's; nothing of a child is in it yet.
-            self._root_io = self._io_of(self._processes[root_pid]) or (0, 0)
+            self._root_io = self._io_of(self._processes[root_pid]) or self._root_io
 
     @property
     def found(self) -> bool:
         """Whether the root was there when it was named."""
         return not self.not_measured.get("tree_cpu_ns")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the root lives or waits to be reaped: what it has reaped is lost with it."""
+        return self._root_alive
 
     @property
     def is_childless(self) -> bool:
@@ -126,56 +116,79 @@ class Tree:
         """CPU time, resident memory, faults, processes and threads into a sample record.
 
         Not thorough, processes that have not run since the last sample are not read again, and of a large tree only
-        16 in turn: of the others the CPU clock alone. When a process has ended, everything is read.
+        8 in turn: of the others the CPU clock alone. When a process has ended, everything is read.
         """
         root_was_alive = self._root_alive
         for _ in range(_SWEEPS):
-            cpu_ns, resident_pages, minor, major, processes, threads, vanished = self._sweep(now_ns, thorough)
+            sums, vanished = self._sweep(now_ns, thorough)
             if not vanished:
                 break
             thorough = True  # its time is in its parent's stat now
         root_went = root_was_alive and not self._root_alive
-        for envelope, raw in ((self._cpu, cpu_ns), (self._minor, minor), (self._major, major)):
+        totals = (
+            (self._cpu, sums.cpu_ns),
+            (self._minor, sums.minor),
+            (self._major, sums.major),
+            (self._user, sums.user_ticks * TICK_NS),
+            (self._system, sums.system_ticks * TICK_NS),
+        )
+        for envelope, raw in totals:
             if root_went:
                 envelope.rebase(raw)
             else:
                 envelope.update(raw)
-        values[_PROCESSES], values[_THREADS] = processes, threads
+        values[_PROCESSES], values[_THREADS] = sums.processes, sums.threads
         values[_CPU], values[_CPU_REGRESS] = self._cpu.value, self._cpu.regress
-        values[_RESIDENT] = resident_pages * PAGE_BYTES
+        values[_RESIDENT] = sums.resident_pages * PAGE_BYTES
         values[_MINOR], values[_MAJOR] = self._minor.value, self._major.value
 
     def read_medium(self, values: list[int]) -> None:
-        """Peaks and I/O into a sample record."""
-        read = written = 0
+        """User and system time, peaks and I/O into a sample record; to be called after a thorough `read_fast`."""
+        values[_USER], values[_SYSTEM] = self._user.value, self._system.value
+        sums = [0] * len(_IO)
         for process in self._processes.values():
             excluded = self._exclude_root and process.pid == self.root_pid
             grown = process.may_have_grown()
             try:
-                if grown:
+                if grown and not (self._exclude_root and process.is_still_its_launcher):
                     process.read_resident_peak()
             except (OSError, ValueError) as error:
                 self._note("process_status", error)
-            if not excluded:
+            if not excluded and not (self._exclude_root and process.is_still_its_launcher):
                 self._resident_peak = max(self._resident_peak, process.resident_peak_bytes)
             if (io := self._io_of(process, grown)) is not None:
-                read, written = read + io[0], written + io[1]
+                sums = [have + more for have, more in zip(sums, io, strict=True)]
         if self._resident_peak >= 0:
             values[_RESIDENT_PEAK] = self._resident_peak
         if self._io_readable:
-            if self._root_alive:
-                self._read.update(read - self._root_io[0])
-                self._write.update(written - self._root_io[1])
-            values[_READ], values[_WRITE] = self._read.value, self._write.value
-            values[_IO_REGRESS] = self._read.regress + self._write.regress
+            for index, envelope, raw, at_start in zip(_IO, self._io, sums, self._root_io, strict=True):
+                if self._root_alive:
+                    envelope.update(raw - at_start)
+                values[index] = envelope.value
+            values[_IO_REGRESS] = self._io[2].regress + self._io[3].regress
+
+    def job_pids(self) -> list[int]:
+        """The live processes without an excluded root."""
+        return [pid for pid in self._processes if not (self._exclude_root and pid == self.root_pid)]
+
+    def allowed_cpus(self) -> set[int] | None:
+        """The CPUs that the worker (the first process but an excluded root) may run on; None where unknown."""
+        pids = self.job_pids()
+        if not pids or not self._use_clock:
+            return None
+        try:
+            return os.sched_getaffinity(pids[0])
+        except OSError:
+            return None  # it has just ended
 
     def close(self) -> None:
         """Close all files."""
         for process in self._processes.values():
             process.stat_file.close()
 
-    def _sweep(self, now_ns: int, thorough: bool) -> tuple[int, int, int, int, int, int, bool]:
-        cpu_ns = resident_pages = minor = major = processes = threads = 0
+    def _sweep(self, now_ns: int, thorough: bool) -> tuple[Sums, bool]:
+        """Read every process once. Returns the sums, and whether one has ended meanwhile."""
+        sums = Sums()
         vanished: list[int] = []
         self._turn += 1
         turns = 1 + len(self._processes) // _STATS_A_TICK
@@ -191,36 +204,24 @@ class Tree:
             except ValueError as error:
                 self._troubles.note("process_stat", error)
                 continue
-            cpu_ns += stat.children_ticks * TICK_NS
-            minor += stat.children_minor_faults
-            major += stat.children_major_faults
             if pid == self.root_pid:
                 self.root_cpu_ns = process.cpu_ns
-                if self._exclude_root:
-                    continue
-            cpu_ns += process.cpu_ns
-            minor += stat.minor_faults
-            major += stat.major_faults
-            resident_pages += stat.resident_pages
-            threads += stat.threads
-            processes += 1
+            sums.add(stat, process.cpu_ns, children_only=self._exclude_root and pid == self.root_pid)
         for pid in vanished:
             self._remove(pid)
-        return cpu_ns, resident_pages, minor, major, processes, threads, bool(vanished)
+        return sums, bool(vanished)
 
-    def _io_of(self, process: Process, grown: bool = True) -> tuple[int, int] | None:
+    def _io_of(self, process: Process, grown: bool = True) -> ProcessIo | None:
         if not self._io_readable:
             return None
-        if not grown and process.read_bytes >= 0:
-            return process.read_bytes, process.write_bytes
+        if not grown and process.io is not None:
+            return process.io
         try:
             return process.read_io()
         except PermissionError as error:
             self._io_readable = False
             reason = f"/proc/{process.pid}/io: {error.strerror} (a process of another user)"
-            self.not_measured.update(
-                dict.fromkeys(("tree_read_bytes", "tree_write_bytes", "tree_io_regress_bytes"), reason)
-            )
+            self.not_measured.update({name: reason for name, at in SAMPLE_INDEX.items() if at in (*_IO, _IO_REGRESS)})
         except (OSError, ValueError) as error:
             self._note("process_io", error)
         return None

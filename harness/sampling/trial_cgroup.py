@@ -29,13 +29,17 @@ _POLL_S = 0.01
 
 
 class TrialCgroup:
-    """The cgroup folders of one trial: one for v2, one a controller for v1. A context manager: kills and removes."""
+    """The cgroup folders of one trial: one for v2, one a controller for v1. A context manager: kills and removes.
+
+    A machine with v1 controllers may have a v2 tree beside them (hybrid). It controls nothing there, but keeps account
+    of CPU time and pressure: the trial gets a folder in it too.
+    """
 
     def __init__(self, folders: dict[str, Path], paths: dict[str, str], not_measured: dict[str, str]) -> None:
         self.folders = tuple(dict.fromkeys(folders.values()))
         """Every folder that was made."""
         self.paths = paths
-        """`cpu`, `memory`, `io` -> folder, as the sampler wants them."""
+        """`cpu`, `memory`, `io` (and on a hybrid machine `unified`) -> folder, as the sampler wants them."""
         self.not_measured = not_measured
         """Key of `paths` -> why it is missing."""
         self._memory = folders.get("memory")
@@ -152,9 +156,28 @@ def _create_v1(
             folders[key] = _make_folder([own or mount.point, mount.point], folder_name)
         except OSError as error:
             not_measured[key] = f"{controller}: {error.strerror} ({error.filename})"
+    if (unified := layout.v2_mount()) is not None:
+        own = visible_folder(unified, memberships.get("", "/"))
+        try:
+            folders["unified"] = _make_folder([own or unified.point, unified.point], folder_name)
+            _check_joinable(folders["unified"])
+        except OSError as error:
+            not_measured["unified"] = f"cgroup v2: {error.strerror} ({error.filename})"
+            if folder := folders.pop("unified", None):
+                folder.rmdir()
     if not folders:
         return None, "; ".join(not_measured.values())
-    return TrialCgroup(folders, {key: str(folder) for key, folder in folders.items()}, not_measured), None
+    paths = {key: str(folder) for key, folder in folders.items()}
+    if "cpu" not in paths and "unified" in paths:
+        paths["cpu"] = paths["unified"]  # v2 counts CPU time without any controller
+    return TrialCgroup(folders, paths, not_measured), None
+
+
+def _check_joinable(folder: Path) -> None:
+    """Raises OSError where a process of ours may not move in: v2 asks for the right to write one level above, too."""
+    above = folder.parent / "cgroup.procs"
+    if not os.access(above, os.W_OK):
+        raise PermissionError(errno.EACCES, "processes may not be moved from here", str(above))
 
 
 def _create_v2(layout: CgroupLayout, membership: str, folder_name: str) -> tuple[TrialCgroup | None, str | None]:

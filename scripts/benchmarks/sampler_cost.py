@@ -88,8 +88,11 @@ def figures(report: dict[str, Any], samples: dict[str, Any], processes: int) -> 
     first, last = ticks[0], ticks[-1]
     cpu_ns = int(samples["sampler_cpu_ns"][last] - samples["sampler_cpu_ns"][first])
     wall_ns = int(samples["t_start_ns"][last] - samples["t_start_ns"][first])
-    if int(samples["tree_processes"][last]) != processes:
-        raise SystemExit(f"the tree has {samples['tree_processes'][last]} processes, not {processes}")
+    found = int(samples["tree_processes"][: last + 1].compressed()[-1])
+    if found != processes:
+        raise SystemExit(f"the tree has {found} processes, not {processes}")
+    if report["lateness_p99_ns"] is None:
+        raise SystemExit(f"{report['not_measured']['lateness_p99_ns']}: give --seconds a larger value")
     return {
         "cpu_percent": 100 * cpu_ns / wall_ns,
         "lateness_p50_ms": report["lateness_p50_ns"] / 1e6,

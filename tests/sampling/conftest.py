@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from harness.sampling import schema
@@ -34,6 +35,13 @@ class Sampled:
         """The last measured value of a column."""
         return int(self.samples[column].compressed()[-1])
 
+    def at(self, column: str, phase: int, trigger: str = "phase") -> int:
+        """The value of a column at the phase mark of that number (from 0)."""
+        rows = [row for row, why in enumerate(self.samples["trigger"]) if why == trigger]
+        value = self.samples[column][rows[phase]]
+        assert value is not numpy.ma.masked, column
+        return int(value)
+
     def largest(self, column: str) -> int:
         """The largest measured value of a column."""
         return int(self.samples[column].max())
@@ -43,10 +51,17 @@ class Sampled:
 def run_sampled(tmp_path: Path) -> Callable[..., Sampled]:
     """Run `jobs.py NAME ARGUMENT` below a subreaper, in a cgroup where one can be had, and sample it."""
 
-    def run(name: str, argument: float, *, period_ns: int = 100_000_000) -> Sampled:
+    def run(
+        name: str,
+        argument: float,
+        *,
+        period_ns: int = 100_000_000,
+        launcher_mib: int = 0,
+        wrapper: Sequence[str] = (),
+    ) -> Sampled:
         cgroup, _ = create_trial_cgroup(f"test-{name}")
         try:
-            return _run(tmp_path, name, argument, period_ns, cgroup)
+            return _run(tmp_path, [name, str(argument)], period_ns, cgroup, launcher_mib, wrapper)
         finally:
             if cgroup is not None:
                 assert cgroup.kill_all()
@@ -55,10 +70,17 @@ def run_sampled(tmp_path: Path) -> Callable[..., Sampled]:
     return run
 
 
-def _run(folder: Path, name: str, argument: float, period_ns: int, cgroup: TrialCgroup | None) -> Sampled:
+def _run(
+    folder: Path,
+    arguments: list[str],
+    period_ns: int,
+    cgroup: TrialCgroup | None,
+    launcher_mib: int,
+    wrapper: Sequence[str],
+) -> Sampled:
     join = ",".join(str(path) for path in cgroup.procs_files) if cgroup else ""
-    launcher = [sys.executable, "-S", "-E", str(HERE / "subreaper.py"), str(folder / "rusage"), join]
-    job = [sys.executable, "-S", "-E", str(HERE / "jobs.py"), name, str(argument)]
+    launcher = [sys.executable, "-S", "-E", str(HERE / "subreaper.py"), str(folder / "rusage"), join, str(launcher_mib)]
+    job = [*wrapper, sys.executable, "-S", "-E", str(HERE / "jobs.py"), *arguments]
     with SamplerProcess.start(folder, {"period_ns": period_ns, "gpu": False}) as sampler:
         process = subprocess.Popen([*launcher, *job], stdin=subprocess.PIPE, cwd=folder)
         try:

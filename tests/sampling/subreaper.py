@@ -1,6 +1,7 @@
 """A small launcher for the sampler's tests: adopts orphans, joins cgroups, sums the resource use of all it reaps.
 
-`subreaper.py RESULT_FILE JOIN_FILES(comma list) ARGV...` writes the CPU seconds of all descendants to RESULT_FILE.
+`subreaper.py RESULT_FILE JOIN_FILES(comma list) BALLAST_MIB ARGV...` makes itself as large as asked, and writes the CPU
+seconds of all descendants to RESULT_FILE.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def main() -> int:
-    result_file, join_files, *argv = sys.argv[1:]
+    result_file, join_files, ballast_mib, *argv = sys.argv[1:]
+    ballast = bytearray(int(ballast_mib) << 20)
+    ballast[::4096] = b"x" * len(ballast[::4096])
     if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         return 3
     if sys.stdin.readline() != "go\n":  # the test names the target to the sampler first

@@ -51,6 +51,22 @@ def test_samples_are_taken_on_a_grid_without_drift(tmp_path: Path) -> None:
     assert report["sampler_resident_peak_bytes"] < 20 * (1 << 20)
 
 
+@pytest.mark.slow
+def test_the_grid_does_not_drift_in_30_seconds(tmp_path: Path) -> None:
+    with SamplerProcess.start(tmp_path, QUICK) as sampler:
+        time.sleep(30)
+        report = sampler.stop()
+    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    ticks = numpy.array([trigger == "tick" for trigger in samples["trigger"]])
+    planned, started = samples["t_planned_ns"][ticks].compressed(), samples["t_start_ns"][ticks].compressed()
+    assert set(((planned - planned[0]) % PERIOD_NS).tolist()) == {0}
+    assert len(planned) + report["ticks_skipped"] == pytest.approx(30e9 / PERIOD_NS, abs=10)
+    third = len(planned) // 3
+    early, late = (numpy.median((started - planned)[part]) for part in (slice(third), slice(-third, None)))
+    assert abs(late - early) < PERIOD_NS / 4  # a sleep after each sample would be off by seconds
+    assert report["lateness_p99_ns"] is not None
+
+
 def test_a_sampler_that_was_held_up_skips_and_says_so(tmp_path: Path) -> None:
     with SamplerProcess.start(tmp_path, QUICK) as sampler:
         time.sleep(0.2)

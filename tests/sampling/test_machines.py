@@ -29,8 +29,35 @@ def put(path: Path, content: str | bytes) -> None:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+MEMORY_COLUMNS = (
+    *("cgroup_anonymous_bytes", "cgroup_file_bytes", "cgroup_shared_memory_bytes"),
+    *("cgroup_swap_bytes", "cgroup_oom_kills"),
+)
+PRESSURE_COLUMNS = tuple(name for name in INDEX if name.startswith("cgroup_pressure_"))
+
+
+def columns(values: list[int], *names: str) -> list[int]:
+    return [values[INDEX[name]] for name in names]
+
+
+def put_pressure(folder: Path, suffix: str) -> None:
+    """Pressure files with the totals 1 to 6."""
+    for number, resource in enumerate(("cpu", "memory", "io")):
+        shares = ((share, 2 * number + k) for k, share in enumerate(("some", "full"), start=1))
+        lines = (f"{share} avg10=0.00 avg60=0.10 avg300=1.20 total={total}\n" for share, total in shares)
+        put(folder / f"{resource}{suffix}", "".join(lines))
+
+
 def add_process(
-    proc: Path, pid: int, ppid: int, *, ticks: int = 0, children_ticks: int = 0, rss: int = 10, start: int = 1
+    proc: Path,
+    pid: int,
+    ppid: int,
+    *,
+    ticks: int = 0,
+    children_ticks: int = 0,
+    rss: int = 10,
+    start: int = 1,
+    flags: int = 0,
 ) -> None:
     numbers = [0] * 49
     numbers[0], numbers[10], numbers[12], numbers[16], numbers[18], numbers[20] = (
@@ -41,39 +68,70 @@ def add_process(
         start,
         rss,
     )
+    numbers[5] = flags
     put(proc / str(pid) / "stat", stat_line(b"job", numbers))
     put(proc / str(pid) / "status", f"Name:\tjob\nVmHWM:\t{rss * 8} kB\nThreads:\t1\n")
-    put(proc / str(pid) / "io", f"read_bytes: {ticks * 10}\nwrite_bytes: {ticks * 20}\ncancelled_write_bytes: 0\n")
+    storage = f"read_bytes: {ticks * 10}\nwrite_bytes: {ticks * 20}\ncancelled_write_bytes: 0\n"
+    put(proc / str(pid) / "io", f"rchar: {ticks * 30}\nwchar: {ticks * 40}\nsyscr: 1\nsyscw: 1\n{storage}")
 
 
 # --- cgroup counters -------------------------------------------------------------------------------------------------
 
 
-def test_v1_counters(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_hybrid", [True, False], ids=["hybrid", "v1"])
+def test_v1_counters(tmp_path: Path, is_hybrid: bool) -> None:
     put(tmp_path / "cpu/cpuacct.usage", "123456789\n")
     put(tmp_path / "memory/memory.usage_in_bytes", "5000\n")
     put(tmp_path / "memory/memory.max_usage_in_bytes", "9000\n")
-    put(tmp_path / "memory/memory.stat", "cache 1\ninactive_file 7\ntotal_inactive_file 11\n")
+    totals = "total_inactive_file 11\ntotal_rss 12\ntotal_cache 13\ntotal_shmem 14\ntotal_swap 15\n"
+    put(tmp_path / "memory/memory.stat", "cache 1\nrss 2\ninactive_file 7\n" + totals)
+    put(tmp_path / "memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+    put(tmp_path / "cpu/cpuacct.usage_user", "100000000\n")
+    put(tmp_path / "cpu/cpuacct.usage_sys", "23456789\n")
+    put(tmp_path / "quota/cpu.stat", "nr_periods 9\nnr_throttled 4\nthrottled_time 77\n")
     put(tmp_path / "io/blkio.throttle.io_service_bytes", "8:0 Read 3\n8:0 Write 4\nTotal 7\n")
+    put(tmp_path / "io/blkio.throttle.io_serviced", "8:0 Read 1\n8:0 Write 2\nTotal 3\n")
+    put_pressure(tmp_path / "unified", ".pressure")
+    put(tmp_path / "unified/cpu.stat", "usage_usec 42\nuser_usec 40\nsystem_usec 2\n")
     values = blank()
-    reader = CgroupReader({name: str(tmp_path / name) for name in ("cpu", "memory", "io")}, Troubles())
+    names = ("cpu", "memory", "io", "quota", *(["unified"] if is_hybrid else []))
+    reader = CgroupReader({name: str(tmp_path / name) for name in names}, Troubles())
     reader.read_fast(values)
     reader.read_medium(values)
     assert values[INDEX["cgroup_cpu_ns"]] == 123456789
     assert values[INDEX["cgroup_memory_bytes"]] == 5000
     assert values[INDEX["cgroup_memory_peak_bytes"]] == 9000
     assert values[INDEX["cgroup_memory_inactive_file_bytes"]] == 11
-    assert (values[INDEX["cgroup_read_bytes"]], values[INDEX["cgroup_write_bytes"]]) == (3, 4)
-    assert reader.not_measured == {}
+    assert columns(values, "cgroup_read_bytes", "cgroup_write_bytes") == [3, 4]
+    assert columns(values, "cgroup_read_operations", "cgroup_write_operations") == [1, 2]
+    split = columns(values, "cgroup_cpu_user_ns", "cgroup_cpu_system_ns")
+    assert split == ([40_000, 2_000] if is_hybrid else [100_000_000, 23_456_789])
+    assert columns(values, "cgroup_throttled_periods", "cgroup_throttled_ns") == [4, 77]
+    assert columns(values, *MEMORY_COLUMNS) == [12, 13, 14, 15, 3]
+    if is_hybrid:
+        assert columns(values, *PRESSURE_COLUMNS) == [1, 3, 4, 5, 6]
+        assert reader.second_cpu_ns == 0  # since the reader was made
+        put(tmp_path / "unified/cpu.stat", "usage_usec 50\nuser_usec 40\nsystem_usec 10\n")
+        reader.read_medium(values)
+        assert reader.second_cpu_ns == 8000
+        assert reader.not_measured == {}
+    else:
+        assert set(reader.not_measured) == set(PRESSURE_COLUMNS)
+        assert "v1 cgroups tell no pressure" in reader.not_measured[PRESSURE_COLUMNS[0]]
+        assert reader.second_cpu_ns is None
     reader.close()
 
 
 @pytest.mark.parametrize("has_peak", [True, False], ids=["5.19", "5.10"])
 def test_v2_counters(tmp_path: Path, has_peak: bool) -> None:
-    put(tmp_path / "cpu.stat", "usage_usec 42\nuser_usec 40\nsystem_usec 2\n")
+    throttling = "nr_periods 9\nnr_throttled 4\nthrottled_usec 77\n"
+    put(tmp_path / "cpu.stat", "usage_usec 42\nuser_usec 40\nsystem_usec 2\n" + throttling)
     put(tmp_path / "memory.current", "5000\n")
-    put(tmp_path / "memory.stat", "anon 1\nfile 2\ninactive_file 7\n")
-    put(tmp_path / "io.stat", "8:0 rbytes=3 wbytes=4 rios=1\n")
+    put(tmp_path / "memory.stat", "anon 12\nfile 13\nshmem 14\ninactive_file 7\n")
+    put(tmp_path / "memory.swap.current", "15\n")
+    put(tmp_path / "memory.events", "low 0\noom 1\noom_kill 3\noom_group_kill 0\n")
+    put(tmp_path / "io.stat", "8:0 rbytes=3 wbytes=4 rios=1 wios=2\n")
+    put_pressure(tmp_path, ".pressure")
     if has_peak:
         put(tmp_path / "memory.peak", "9000\n")
     reader, values = CgroupReader(dict.fromkeys(("cpu", "memory", "io"), str(tmp_path)), Troubles()), blank()
@@ -84,6 +142,11 @@ def test_v2_counters(tmp_path: Path, has_peak: bool) -> None:
     assert values[INDEX["cgroup_memory_inactive_file_bytes"]] == 7
     assert values[INDEX["cgroup_memory_peak_bytes"]] == (9000 if has_peak else schema.MISSING)
     assert ("cgroup_memory_peak_bytes" in reader.not_measured) is not has_peak
+    assert columns(values, "cgroup_cpu_user_ns", "cgroup_cpu_system_ns") == [40_000, 2_000]
+    assert columns(values, "cgroup_throttled_periods", "cgroup_throttled_ns") == [4, 77_000]
+    assert columns(values, "cgroup_read_operations", "cgroup_write_operations") == [1, 2]
+    assert columns(values, *MEMORY_COLUMNS) == [12, 13, 14, 15, 3]
+    assert columns(values, *PRESSURE_COLUMNS) == [1, 3, 4, 5, 6]
     reader.close()
 
 
@@ -215,6 +278,47 @@ def test_trial_cgroup_v2_beside_the_harness(tmp_path: Path) -> None:
     assert cgroup.remove()
 
 
+def test_trial_cgroup_hybrid(tmp_path: Path) -> None:
+    """v1 controls, and the v2 tree beside it keeps account of CPU time and pressure."""
+    proc = machine(tmp_path, HYBRID, {"self": "3:memory:/\n2:cpu,cpuacct:/\n0::/user.slice\n"})
+    put(tmp_path / "cg/unified/user.slice/cgroup.procs", "1\n")
+    cgroup, reason = create_trial_cgroup("t", proc_root=proc)
+    assert cgroup is not None
+    assert reason is None
+    assert cgroup.paths["unified"].startswith(f"{tmp_path}/cg/unified/user.slice/dlgauge-")
+    assert cgroup.paths["cpu"].startswith(f"{tmp_path}/cg/cpu/dlgauge-")
+    assert Path(cgroup.paths["unified"]) in cgroup.folders
+    assert len(cgroup.procs_files) == 3
+    assert "blkio" in cgroup.not_measured["io"]
+    assert cgroup.remove()
+
+
+def test_a_v2_tree_that_cannot_be_joined_is_left_alone(tmp_path: Path) -> None:
+    """The folder can be made and not entered: the launcher would fail to start the worker."""
+    proc = machine(tmp_path, HYBRID, {"self": "3:memory:/\n2:cpu,cpuacct:/\n0::/user.slice\n"})
+    (tmp_path / "cg/unified/user.slice").mkdir()  # without a writable cgroup.procs
+    cgroup, reason = create_trial_cgroup("t", proc_root=proc)
+    assert cgroup is not None
+    assert reason is None
+    assert "unified" not in cgroup.paths
+    assert "may not be moved" in cgroup.not_measured["unified"]
+    assert list((tmp_path / "cg/unified/user.slice").iterdir()) == []
+    assert cgroup.remove()
+
+
+def test_a_container_in_a_hybrid_with_the_cpu_controller_apart(tmp_path: Path) -> None:
+    mounts = ["cgroup cpu / cg/cpu", "cgroup cpuacct / cg/cpuacct", "cgroup memory / cg/memory", HYBRID[-1]]
+    own = "4:cpuacct:/\n3:memory:/\n2:cpu:/\n0::/\n"
+    proc = machine(tmp_path, mounts, {"self": own, "77": own.replace(":/\n", ":/docker/abc\n")})
+    folders = {name: tmp_path / f"cg/{name}/docker/abc" for name in ("cpu", "cpuacct", "memory", "unified")}
+    for folder in folders.values():
+        put(folder / "cgroup.procs", "77\n")
+    paths, reason = cgroup_of(77, proc_root=proc)
+    wanted = {"cpu": "cpuacct", "memory": "memory", "io": "unified", "unified": "unified", "quota": "cpu"}
+    assert paths == {key: str(folders[name]) for key, name in wanted.items()}
+    assert reason is None
+
+
 def test_no_trial_cgroup_without_cgroups(tmp_path: Path) -> None:
     cgroup, reason = create_trial_cgroup("t", proc_root=machine(tmp_path, [], {"self": ""}))
     assert cgroup is None
@@ -245,7 +349,23 @@ def test_discovery(tmp_path: Path, has_children_files: bool) -> None:
     assert values[INDEX["tree_resident_peak_bytes"]] == 80 * 1024
     assert values[INDEX["tree_read_bytes"]] == (101 + 102 + 103) * 10
     assert values[INDEX["tree_write_bytes"]] == (101 + 102 + 103) * 20
+    assert columns(values, "tree_read_characters_bytes", "tree_write_characters_bytes") == [306 * 30, 306 * 40]
+    assert columns(values, "tree_cpu_user_ns", "tree_cpu_system_ns") == [306 * 10_000_000, 0]
     assert [process.role for process in tree.processes()] == [0, 1, 2, 2]
+    tree.close()
+
+
+@pytest.mark.parametrize(("flags", "peak_kib"), [(0x40, 8), (0, 8000)], ids=["before exec", "after exec"])
+def test_a_worker_before_its_exec_has_the_memory_of_its_launcher(tmp_path: Path, flags: int, peak_kib: int) -> None:
+    """Its own children need no exec: they are fork's on purpose, and count."""
+    add_process(tmp_path, 100, 1, rss=1000)
+    add_process(tmp_path, 101, 100, rss=1000, flags=flags)
+    add_process(tmp_path, 102, 101, rss=1, flags=0x40)
+    tree, values = Tree(100, True, str(tmp_path), Troubles(), 0), blank()
+    tree.discover(1)
+    tree.read_fast(values, 2)
+    tree.read_medium(values)
+    assert values[INDEX["tree_resident_peak_bytes"]] == peak_kib * 1024
     tree.close()
 
 
@@ -270,6 +390,7 @@ def test_host_counters(tmp_path: Path) -> None:
     put(tmp_path / "meminfo", "MemTotal: 10 kB\nMemAvailable:    6 kB\n")
     put(tmp_path / "vmstat", "pgpgin 1\npswpin 5\npswpout 6\n")
     put(tmp_path / "diskstats", " 8 0 sda 1 0 100 0 1 0 50 0 0 0 0\n")
+    put_pressure(tmp_path / "pressure", "")
     (tmp_path / "sys/block/sda").mkdir(parents=True)
     (tmp_path / "sys/block/loop0").mkdir()
     values, reader = blank(), HostReader(str(tmp_path), str(tmp_path / "sys"), Troubles())

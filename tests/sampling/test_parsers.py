@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.sampling import schema
-from harness.sampling.cgroup_reader import parse_blkio, parse_io_stat
+from harness.sampling.cgroup_files import parse_blkio, parse_io_stat
 from harness.sampling.procfs import (
     parse_cpu_line,
     parse_diskstats,
@@ -38,6 +39,7 @@ def test_stat_with_any_name(name: bytes, numbers: list[int]) -> None:
     assert (parsed.major_faults, parsed.children_major_faults) == (numbers[8], numbers[9])
     assert parsed.own_ticks == numbers[10] + numbers[11]
     assert parsed.children_ticks == numbers[12] + numbers[13]
+    assert (parsed.own_user_ticks, parsed.children_user_ticks) == (numbers[10], numbers[12])
     assert (parsed.threads, parsed.start_time_ticks, parsed.resident_pages) == (numbers[16], numbers[18], numbers[20])
 
 
@@ -87,7 +89,7 @@ def test_garbage_is_refused(content: bytes) -> None:
 
 def test_process_io_is_not_taken_from_cancelled_bytes() -> None:
     content = b"rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\ncancelled_write_bytes: 7\n"
-    assert parse_process_io(content) == (5, 6)
+    assert parse_process_io(content) == (1, 2, 5, 6)
 
 
 def test_cpu_line() -> None:
@@ -100,7 +102,8 @@ def test_diskstats_count_whole_disks_once() -> None:
 
 
 def test_cgroup_io() -> None:
-    assert parse_io_stat(b"8:0 rbytes=5 wbytes=6 rios=1 wios=1\n8:16 rbytes=1 wbytes=2\n") == (6, 8)
+    content = b"8:0 rbytes=5 wbytes=6 rios=1 wios=2 dbytes=9\n8:16 rbytes=1 wbytes=2 rios=3 wios=4\n"
+    assert parse_io_stat(content) == (6, 8, 4, 6)
     assert parse_blkio(b"8:0 Read 5\n8:0 Write 6\n8:0 Sync 1\n8:0 Total 11\nTotal 11\n") == (5, 6)
 
 
@@ -123,6 +126,32 @@ def test_an_empty_file_and_a_file_of_another_kind(tmp_path: Path) -> None:
     assert schema.read_processes(path)["name"] == []
     path.write_bytes(schema.header(schema.GPUS_MAGIC, schema.GPU_RECORD))
     with pytest.raises(ValueError, match="version"):
+        schema.read_samples(path)
+
+
+def test_files_of_version_1_are_read_and_lack_the_newer_columns(tmp_path: Path) -> None:
+    path = tmp_path / "samples.bin"
+    record = struct.Struct("<41q")
+    rows = [list(range(100 * number, 100 * number + 41)) for number in (1, 2)]
+    for row in rows:
+        row[1] = schema.TRIGGERS.index("tick")
+    packed = b"".join(record.pack(*row) for row in rows)
+    path.write_bytes(schema.HEADER.pack(schema.SAMPLES_MAGIC, 1, record.size) + packed + b"cut")
+    samples = schema.read_samples(path)
+    assert list(samples) == [column.name for column in schema.SAMPLE_COLUMNS]
+    assert samples["seq"].tolist() == [100, 200]
+    assert samples["trigger"] == ["tick", "tick"]
+    assert samples["host_swap_out_pages"].tolist() == [137, 237]
+    assert samples["sampler_cpu_ns"].tolist() == [138, 238]
+    assert samples["errors"].tolist() == [140, 240]
+    assert samples["package_energy_uj"].count() == 0
+    assert schema.record_bytes(path) == record.size
+
+
+def test_a_record_of_no_known_length_is_refused_with_both(tmp_path: Path) -> None:
+    path = tmp_path / "samples.bin"
+    path.write_bytes(schema.HEADER.pack(schema.SAMPLES_MAGIC, 3, 999))
+    with pytest.raises(ValueError, match=r"version 3, 999 bytes .*version 1 with 328 bytes"):
         schema.read_samples(path)
 
 

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.sampling.audit import audit
-from harness.sampling.schedule import Latenesses, Schedule
+from harness.sampling.report import Statistics
+from harness.sampling.schedule import Latenesses, Schedule, too_few
+from harness.sampling.schema import MISSING, SAMPLE_COLUMNS, SAMPLE_INDEX
 
 PERIOD = 100
 
@@ -56,12 +58,59 @@ def test_the_slower_tier_comes_every_tenth_tick_in_spite_of_jitter() -> None:
 def test_quantiles_in_bounded_memory() -> None:
     values = Latenesses()
     assert values.quantile(0.5) is None
+    assert values.count == 0
     for value in range(200_000):
         values.add(value)
     assert values.quantile(0.5) == pytest.approx(100_000, rel=0.01)
     assert values.quantile(0.99) == pytest.approx(198_000, rel=0.01)
     assert values.largest == 199_999
     assert len(values._values) < 40_000
+
+
+@pytest.mark.parametrize(("fraction", "fewest"), [(0.5, 5), (0.99, 100)])
+def test_quantiles_of_too_few_values_are_refused(fraction: float, fewest: int) -> None:
+    values = Latenesses()
+    for value in range(fewest - 1):
+        values.add(value)
+    assert values.quantile(fraction) is None
+    assert (
+        too_few(fraction, fewest - 1)
+        == f"{fewest - 1} values are too few for a quantile of {fraction:g}: it takes {fewest}"
+    )
+    values.add(fewest)
+    assert values.quantile(fraction) is not None
+    assert too_few(fraction, fewest) is None
+
+
+def test_a_report_says_which_figures_it_refuses() -> None:
+    statistics = Statistics(PERIOD)
+    assert set(statistics.refused()) == {f"{w}_{q}_ns" for w in ("lateness", "duration") for q in ("p50", "p99", "max")}
+    for _ in range(20):
+        statistics.add([0] * len(SAMPLE_COLUMNS), is_tick=True, is_medium=False)
+    assert set(statistics.refused()) == {"lateness_p99_ns", "duration_p99_ns"}
+    summary = statistics.summary()
+    assert {name for name, value in summary.items() if value is None} == set(statistics.refused())
+    assert summary["ticks"] == 20
+
+
+def test_the_audit_compares_accounts_of_one_sample() -> None:
+    """Beside a cgroup the tree is read once a second: the cgroup's later ticks must not look like a disagreement."""
+    statistics = Statistics(PERIOD)
+    cgroup, tree = SAMPLE_INDEX["cgroup_cpu_ns"], SAMPLE_INDEX["tree_cpu_ns"]
+
+    def row(cgroup_ns: int, tree_ns: int) -> list[int]:
+        values = [0] * len(SAMPLE_COLUMNS)
+        values[cgroup], values[tree] = cgroup_ns, tree_ns
+        return values
+
+    statistics.mark_first(row(0, 0))
+    for values in (row(1_000_000_000, 1_000_000_000), row(1_900_000_000, MISSING)):
+        statistics.add(values, is_tick=True, is_medium=True)
+    statistics.add(row(2_000_000_000, 1_000_000_000), is_tick=False, is_medium=True, tree_is_whole=False)
+    result = statistics.audit(0, 1_010_000_000)
+    assert (result["cgroup_cpu_s"], result["tree_cpu_s"], result["unified_cpu_s"]) == (1.0, 1.0, 1.01)
+    assert result["flag"] is False
+    assert statistics.audit(0, 1_100_000_000)["flag"] is True
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy
 import pytest
 
 from harness.sampling import schema
+from harness.sampling.cgroup_reader import CgroupReader
 from harness.sampling.cgroups import TrialCgroup, cgroup_of, create_trial_cgroup, remove_abandoned
 from harness.sampling.client import SamplerProcess
+from harness.sampling.troubles import Troubles
 from tests.requirements import require
 
 MIB = 1 << 20
@@ -54,6 +57,29 @@ def test_join_see_kill_remove(cgroup: TrialCgroup) -> None:
     assert cgroup.remove()
 
 
+def test_a_hybrid_machine_tells_pressure_and_a_second_account(cgroup: TrialCgroup, tmp_path: Path) -> None:
+    require("hybrid-cgroups", "unified" in cgroup.paths, "this machine has no v2 tree beside v1 controllers")
+    require("psi", Path("/proc/pressure/cpu").exists(), "this kernel has no pressure stall information")
+    with SamplerProcess.start(tmp_path, {"gpu": False}) as sampler:
+        code = "import time\ne = time.process_time() + 0.5\nwhile time.process_time() < e: pass"
+        process = run_in(cgroup, f"{code}\nprint(1, flush=True)\ntime.sleep(60)")
+        assert process.stdout is not None
+        sampler.set_target(process.pid, cgroup.paths, False)
+        process.stdout.readline()
+        report = sampler.stop()
+    cgroup.kill_all()
+    process.communicate()
+    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    assert report["audit"]["unified_cpu_s"] == pytest.approx(report["audit"]["cgroup_cpu_s"], abs=0.01)
+    assert report["audit"]["unified_cpu_s"] >= 0.49
+    split = sum(int(samples[f"cgroup_cpu_{mode}_ns"].compressed()[-1]) for mode in ("user", "system"))
+    assert split == pytest.approx(samples["cgroup_cpu_ns"].compressed()[-1], rel=0.02)
+    for name in schema.SAMPLE_INDEX:
+        if name.startswith("cgroup_pressure_"):
+            assert samples[name].count() > 0, name
+            assert numpy.all(numpy.diff(samples[name].compressed()) >= 0), name
+
+
 def test_the_memory_limit_is_in_force_and_its_kills_are_counted(cgroup: TrialCgroup) -> None:
     if "memory" not in cgroup.paths:
         pytest.skip(cgroup.not_measured["memory"])
@@ -63,6 +89,10 @@ def test_the_memory_limit_is_in_force_and_its_kills_are_counted(cgroup: TrialCgr
     process.communicate()
     assert process.returncode == -9
     assert cgroup.oom_kills() == 1
+    reader, values = CgroupReader(cgroup.paths, Troubles()), [schema.MISSING] * len(schema.SAMPLE_COLUMNS)
+    reader.read_medium(values)
+    assert values[schema.SAMPLE_INDEX["cgroup_oom_kills"]] == 1
+    reader.close()
 
 
 def test_leftovers_of_dead_harnesses_are_removed_and_no_others(cgroup: TrialCgroup) -> None:
