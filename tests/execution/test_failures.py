@@ -61,7 +61,7 @@ def test_a_good_trial_completes_with_all_its_tables(tmp_path: Path) -> None:
         ("silent_start", Kind.CRASHED, "without saying that it was done"),
         ("import_error", Kind.ENVIRONMENT_FAILED, "cannot be imported: libfake.so.1"),
         ("unsupported", Kind.UNSUPPORTED, "layer kind 'lrn': fake has none"),
-        ("other_threads", Kind.PROFILE_NOT_IN_FORCE, "threads.intra_op: asked for 1, found 2"),
+        ("other_threads", Kind.PROFILE_NOT_IN_FORCE, "threads.intra_op: wanted 1, found 2"),
         ("diverge", Kind.DIVERGED, "loss was nan at step 7"),
     ],
 )

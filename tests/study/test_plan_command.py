@@ -44,7 +44,7 @@ def test_what_is_unsupported_is_told_with_the_reason(tmp_path: Path) -> None:
     result = dlgauge("plan", "x.yaml", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "x: 1 trial in 1 block" in result.stdout
-    assert "framework 'torch' honours no choice of blas" in result.stdout
+    assert "framework 'torch' honours blas onednn or mkl" in result.stdout
 
 
 @pytest.mark.parametrize("argument", ["nosuch", "x.yaml"])

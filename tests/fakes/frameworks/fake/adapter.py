@@ -37,6 +37,9 @@ class Adapter(Base):
             raise Unsupported("layer kind 'lrn'", "fake has none")
         self.matrix = np.zeros((self.images["train"].shape[1], 10), np.float32)
 
+    def built(self):
+        return {"precision": self.matrix.dtype.name}
+
     def train_step(self, indices, learning_rate, masks):
         return self.train_on(self.images["train"][indices], self.labels["train"][indices], learning_rate, masks)
 
