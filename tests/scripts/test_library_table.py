@@ -62,7 +62,7 @@ def test_each_row_is_held_against_the_fastest_of_its_own_framework(script: Modul
     )
     assert rows == [
         ["caffe 1.0", "openblas", "1", "0.3", "Zen", "2", "150", "1"],
-        ["caffe 1.0", "reference", "1", "0.3", "not told", "2", "75", "0.50 [0.50, 0.50]"],
+        ["caffe 1.0", "reference", "1", "0.3", "–", "2", "75", "0.50 [0.50, 0.50]"],
         ["theano 1.0", "openblas", "2", "0.3", "Zen", "1", "1000", "1"],
     ]
 
