@@ -38,7 +38,7 @@ VERSIONS = {"torch": "2.13.0", "tensorflow": "2.21.0", "caffe": "1.0.0", "theano
 STEP_S = {"torch": 0.0100, "tensorflow": 0.0080, "caffe": 0.0150, "theano": 0.0170, "jax": 0.0090}
 RESIDENT_BYTES = {"torch": 400 * MIB, "tensorflow": 700 * MIB, "caffe": 150 * MIB, "theano": 250 * MIB}
 IN_CONTAINER = ("caffe", "theano")
-NEVER_RAN = ("environment_failed",)
+NEVER_RAN = ("environment_failed", "skipped")
 CUT_SHORT = ("crashed", "killed", "cancelled", "timed_out", "out_of_memory")
 
 
@@ -388,7 +388,7 @@ def end_timeline(timeline: Timeline, kind: str) -> None:
         timeline.cut(build_ns + SECOND_NS // 10)
         details = {"what": "layer lrn1", "why": "this framework has no such layer"}
         if kind == "profile_not_in_force":
-            details = {"key": "threads.intra_op", "asked": "2", "found": "1"}
+            details = {"key": "threads.intra_op", "wanted": "2", "found": "1"}
         timeline.events.append({"t_ns": timeline.end_ns - 2, "event": kind, **details})
         timeline.marks.append((timeline.end_ns - 1, "end", 0))
 
@@ -403,9 +403,10 @@ def make_termination(kind: str) -> Termination:
         "out_of_memory": "the kernel killed the worker for want of memory",
         "crashed": "the worker ended with exit status 1: RuntimeError: broken",
         "killed": "the worker was killed by signal 9",
+        "skipped": "larger than one that ran out of memory (trial 0123456789abcdef)",
         "cancelled": "cancelled by Ctrl-C",
         "environment_failed": "pip could not install the requirements",
-        "profile_not_in_force": "threads.intra_op: asked 2, found 1",
+        "profile_not_in_force": "threads.intra_op: wanted 2, found 1",
         "unsupported": "layer lrn1: this framework has no such layer",
     }
     signal = 9 if kind in ("killed", "timed_out", "out_of_memory") else None

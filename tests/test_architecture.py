@@ -26,7 +26,12 @@ PARTS = [
 ]
 FOUNDATION = -1
 FRAMEWORK_MODULES = {"tensorflow", "keras", "torch", "caffe", "theano", "jax", "flax", "mxnet"}
-SHARED_WITH_WORKERS = {"frameworks.worker.protocol", "frameworks.worker.order", "frameworks.worker.launcher"}
+SHARED_WITH_WORKERS = {
+    "frameworks.worker.protocol",
+    "frameworks.worker.order",
+    "frameworks.worker.launcher",
+    "frameworks.worker.limits",
+}
 
 HARNESS_FILES = sorted((PROJECT_ROOT / "harness").rglob("*.py"))
 FRAMEWORK_FILES = sorted((PROJECT_ROOT / "frameworks").rglob("*.py"))

@@ -13,8 +13,8 @@ from frameworks.caffe.networks import INPUT, LABELS, LOSS, PROBABILITIES, Descri
 from frameworks.caffe.prototxt import solver
 from frameworks.caffe.updates import MovingAverages, make_update, solver_kind
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import check_loss
-from frameworks.worker.inspection import blas_threads
+from frameworks.worker.adapter import check_loss, dtype_names
+from frameworks.worker.blas import describe_library
 from frameworks.worker.layers import connection_mask, dropout_layers
 
 
@@ -31,10 +31,12 @@ class Adapter(Base):
         self._data_ns = 0
 
     def describe(self):
+        library = describe_library(self.profile["threads"]["intra_op"])
         return {
             "version": self.caffe.__version__,
             "devices": [{"kind": "cpu", "name": platform.processor() or platform.machine()}],
-            "threads": {"intra_op": blas_threads(), "inter_op": None},
+            "threads": {"intra_op": library["threads"], "inter_op": None},
+            "library": library,
             "packages": {"caffe": self.caffe.__version__},
             "compile_cache": None,
         }
@@ -48,6 +50,9 @@ class Adapter(Base):
         self.layers = network["layers"]
         self._build_training(network, setting, weights)
         self._build_prediction(network, setting)
+
+    def built(self):
+        return {"precision": dtype_names(blob.data.dtype for blob in self.parameters.values())}
 
     def _build_training(self, network, setting, weights):
         description = Description(network, setting["batch_size"], training=True)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import time
 
 import numpy as np
 
 from frameworks.jax.layers import Context, make_layer, start_statistics
 from frameworks.jax.optimizers import make_optimizer
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import check_loss
+from frameworks.worker.adapter import check_loss, dtype_names
+from frameworks.worker.blas import switches
+from frameworks.worker.threads import named_threads
 
 POOL_THREAD = "tf_XLAEigen"
-POOL_PATIENCE_S = 1.0
 
 
 class Adapter(Base):
@@ -39,7 +38,14 @@ class Adapter(Base):
             "devices": [
                 {"kind": device.platform, "name": platform.processor() or platform.machine()} for device in self.devices
             ],
-            "threads": {"intra_op": pool_threads(self.profile["threads"]["intra_op"]), "inter_op": None},
+            "threads": {"intra_op": named_threads(POOL_THREAD, self.profile["threads"]["intra_op"]), "inter_op": None},
+            "library": {
+                "name": "xla",
+                "version": jax.lib.__version__,
+                "kernel": None,
+                "switches": switches(),
+                "unknown": {"kernel": "XLA compiles its own for this processor"},
+            },
             "packages": {"jax": jax.__version__, "jaxlib": jax.lib.__version__},
             "compile_cache": None,
         }
@@ -66,6 +72,9 @@ class Adapter(Base):
             "averages": None if self.decay is None else {name: value.copy() for name, value in parameters.items()},
         }
         self._compile()
+
+    def built(self):
+        return {"precision": dtype_names(value.dtype for value in self.state["parameters"].values())}
 
     def _compile(self):
         """Make the compiled functions; XLA compiles each at its first call."""
@@ -153,28 +162,3 @@ class Adapter(Base):
 def chosen(rows, indices):
     """`rows[indices]`, without the check for indices that do not exist."""
     return rows.at[indices].get(mode="promise_in_bounds")
-
-
-def pool_threads(expected):
-    """How many threads XLA's pool really has: those of this process that carry its name.
-
-    A thread gives itself its name, so there may be a moment in which not all have theirs.
-    """
-    deadline = time.monotonic() + POOL_PATIENCE_S
-    while True:
-        found = sum(name == POOL_THREAD for name in thread_names())
-        if found == expected or time.monotonic() > deadline:
-            return found or None
-        time.sleep(0.01)
-
-
-def thread_names():
-    """Names of this process's threads, as the kernel has them."""
-    names = []
-    for thread in os.listdir("/proc/self/task"):
-        try:
-            with open("/proc/self/task/%s/comm" % thread) as file:
-                names.append(file.read().strip())
-        except OSError:
-            continue  # it ended meanwhile
-    return names

@@ -8,8 +8,8 @@ import numpy as np
 
 from frameworks.numpy.layers import KINDS, Context, MovingStatistics
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import check_loss, check_optimizer, unknown_layer
-from frameworks.worker.inspection import blas_threads
+from frameworks.worker.adapter import check_loss, check_optimizer, dtype_names, unknown_layer
+from frameworks.worker.blas import describe_library
 
 
 class Adapter(Base):
@@ -20,10 +20,12 @@ class Adapter(Base):
         self.type = np.dtype(self.profile.get("precision", "float64"))
 
     def describe(self):
+        library = describe_library(self.profile["threads"]["intra_op"], of="numpy")
         return {
             "version": np.__version__,
             "devices": [{"kind": "cpu", "name": platform.processor() or platform.machine()}],
-            "threads": {"intra_op": blas_threads(), "inter_op": None},
+            "threads": {"intra_op": library["threads"], "inter_op": None},
+            "library": library,
             "packages": {"numpy": np.__version__},
             "compile_cache": None,
         }
@@ -46,6 +48,9 @@ class Adapter(Base):
         }
         self.decay = (setting["weight_average"] or {}).get("decay")
         self.update = make_update(check_optimizer(setting), network["parameters"], self.parameters)
+
+    def built(self):
+        return {"precision": dtype_names(value.dtype for value in self.parameters.values())}
 
     def train_step(self, indices, learning_rate, masks):
         return self.train_on(self.images["train"][indices], self.labels["train"][indices], learning_rate, masks)

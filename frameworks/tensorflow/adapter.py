@@ -7,11 +7,12 @@ import platform
 
 import numpy as np
 
+from frameworks.tensorflow import library
 from frameworks.tensorflow.layers import Context, MovingStatistics, make_layers
 from frameworks.tensorflow.layout import channels_first, channels_last, flattened_inputs, from_tensorflow, to_tensorflow
 from frameworks.tensorflow.optimizers import make_averages, make_optimizer
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import check_loss
+from frameworks.worker.adapter import check_loss, dtype_names
 from frameworks.worker.layers import dropout_layers
 
 
@@ -26,18 +27,17 @@ class Adapter(Base):
         threads = self.profile["threads"]
         tensorflow.config.threading.set_intra_op_parallelism_threads(threads["intra_op"])
         tensorflow.config.threading.set_inter_op_parallelism_threads(threads.get("inter_op") or 0)
+        # None leaves it to TensorFlow's own settings, which compile nothing unless they are told to.
+        self.compiled = self.profile.get("blas") == "xla" or None
+        self.pool = library.start(tensorflow)
         self.images, self.labels = {}, {}
 
     def describe(self):
         tf = self.tf
-        threading = tf.config.threading
         return {
+            **library.describe(tf, self.profile.get("blas"), self.profile["threads"], self.pool),
             "version": tf.__version__,
             "devices": [{"kind": "cpu", "name": platform.processor() or platform.machine()}],
-            "threads": {
-                "intra_op": threading.get_intra_op_parallelism_threads(),
-                "inter_op": threading.get_inter_op_parallelism_threads(),
-            },
             "packages": {"tensorflow": tf.__version__, "build": dict(tf.sysconfig.get_build_info())},
             "compile_cache": None,
         }
@@ -65,6 +65,13 @@ class Adapter(Base):
         self.update = make_optimizer(tf, self.parameters, setting, network["parameters"])
         self._make_functions(network, setting["batch_size"])
 
+    def built(self):
+        found = {"precision": dtype_names(variable.dtype for variable in self.parameters.values())}
+        if self.compiled:
+            step = self.step_function if "train" in self.images else self.step_on_function
+            found["library"] = "xla" if library.is_compiled(step.get_concrete_function()) else None
+        return found
+
     def _make_functions(self, network, batch_size):
         """The graphs; each is traced when it is first called, so that none is traced in vain."""
         tf = self.tf
@@ -75,23 +82,23 @@ class Adapter(Base):
             for layer in dropout_layers(network)
         }
 
-        @tf.function(input_signature=[indices, rate, masks])
+        @tf.function(input_signature=[indices, rate, masks], jit_compile=self.compiled)
         def step_function(indices, rate, masks):
             return self._step(*self._chosen(indices), rate, masks)
 
-        @tf.function(input_signature=[images, labels, rate, masks])
+        @tf.function(input_signature=[images, labels, rate, masks], jit_compile=self.compiled)
         def step_on_function(images, labels, rate, masks):
             return self._step(tf.transpose(images, [0, 2, 3, 1]), labels, rate, masks)
 
-        @tf.function(input_signature=[indices, masks])
+        @tf.function(input_signature=[indices, masks], jit_compile=self.compiled)
         def gradients_function(indices, masks):
             return self._loss_and_gradients(*self._chosen(indices), Context(True, masks, self.statistics, keep=True))[1]
 
-        @tf.function
+        @tf.function(jit_compile=self.compiled)
         def probabilities(images, indices):
             return tf.nn.softmax(self._evaluate(tf.gather(images, indices))[self.layers[-1][0]])
 
-        @tf.function
+        @tf.function(jit_compile=self.compiled)
         def outputs(images, indices):
             return self._evaluate(tf.gather(images, indices))
 

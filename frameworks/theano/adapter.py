@@ -9,8 +9,8 @@ import numpy as np
 
 from frameworks.theano.graph import Graph
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import check_loss
-from frameworks.worker.inspection import blas_threads
+from frameworks.worker.adapter import check_loss, dtype_names
+from frameworks.worker.blas import describe_library
 
 
 class Adapter(Base):
@@ -28,10 +28,12 @@ class Adapter(Base):
 
     def describe(self):
         config = self.theano.config
+        library = describe_library(self.profile["threads"]["intra_op"])
         return {
             "version": self.theano.__version__,
             "devices": [{"kind": config.device, "name": platform.processor() or platform.machine()}],
-            "threads": {"intra_op": blas_threads(), "inter_op": None},
+            "threads": {"intra_op": library["threads"], "inter_op": None},
+            "library": library,
             "packages": {
                 "theano": self.theano.__version__,
                 "cxx": config.cxx,
@@ -54,6 +56,9 @@ class Adapter(Base):
         # Images that are augmented are not staged: then every step is one on given images.
         self.functions.prepare("train_step" if "train" in self.images else "train_on")
         self.functions.prepare("predict", "test")
+
+    def built(self):
+        return {"precision": dtype_names(value.dtype for value in self.graph.parameters.values())}
 
     def train_step(self, indices, learning_rate, masks):
         step = self.functions["train_step", "train"]

@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 
+from frameworks.torch import library
 from frameworks.torch.layers import Context, MovingStatistics, make_layer
 from frameworks.torch.optimizers import make_optimizer
-from frameworks.worker import inspection
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import check_loss
+from frameworks.worker.adapter import check_loss, dtype_names
 
 
 class Adapter(Base):
@@ -25,19 +25,18 @@ class Adapter(Base):
         torch.set_num_threads(self.profile["threads"]["intra_op"])
         if self.profile["threads"].get("inter_op"):
             torch.set_num_interop_threads(self.profile["threads"]["inter_op"])
+        library.choose(torch, self.profile.get("blas"))
         self.device = torch.device("cpu")
         self.images, self.labels = {}, {}
         self._data_ns = 0
 
     def describe(self):
         torch = self.torch
-        # Where Torch calls a BLAS, that has threads of its own; its wheels bring none that the process could see.
-        threads = max(torch.get_num_threads(), inspection.blas_threads() or 0)
         build = torch.__config__.show()
         return {
+            **library.describe(torch, self.profile["threads"]),
             "version": release(torch.__version__, build),
             "devices": [{"kind": "cpu", "name": platform.processor() or platform.machine()}],
-            "threads": {"intra_op": threads, "inter_op": torch.get_num_interop_threads()},
             "packages": {"torch": torch.__version__, "build": build},
             "compile_cache": None,
         }
@@ -63,6 +62,9 @@ class Adapter(Base):
         if setting["weight_average"]:
             self.decay = setting["weight_average"]["decay"]
             self.averages = {name: value.detach().clone() for name, value in self.parameters.items()}
+
+    def built(self):
+        return {"precision": dtype_names(value.dtype for value in self.parameters.values())}
 
     def train_step(self, indices, learning_rate, masks):
         before_ns = time.monotonic_ns()

@@ -46,7 +46,7 @@ def run_trial(events: EventLog) -> int:
     """Everything between the first and the last phase mark."""
     import numpy as np
 
-    from frameworks.worker import inspection
+    from frameworks.worker import blas, inspection
     from frameworks.worker.augmentation import AugmentedBatches
     from frameworks.worker.loop import Diverged, TrainingLoop
 
@@ -55,12 +55,12 @@ def run_trial(events: EventLog) -> int:
     specification = trial["specification"]
     adapter = make_adapter(specification["framework"]["adapter"], specification["profile"])
     adapter.start()
-    description = dict(inspection.describe_process(), **adapter.describe())
+    described = adapter.describe()
+    if "library" not in described:
+        described["library"] = blas.describe_library(specification["profile"]["threads"]["intra_op"])
+    description = dict(inspection.describe_process(), **described)
     events.write("describe", framework=specification["framework"]["name"], **description)
-    mismatches = inspection.profile_mismatches(specification, description)
-    for mismatch in mismatches:
-        events.write("profile_not_in_force", **mismatch)
-    if mismatches:
+    if not inspection.report(inspection.check_profile(specification, trial["honours"], description), events):
         return 0
 
     if "cases" in trial:
@@ -78,6 +78,8 @@ def run_trial(events: EventLog) -> int:
         weights = {name: archive[name] for name in archive.files}
     network, setting = trial["network"], specification["setting"]
     adapter.build(network, specification["workload"]["loss"], setting, weights)
+    if not inspection.report(inspection.check_built(specification, adapter.built()), events):
+        return 0
     rates = np.load(protocol.LEARNING_RATES_FILE)
     seed, train_count = specification["seed"], len(train_labels)
     steps = StepLog(protocol.STEPS_FILE)

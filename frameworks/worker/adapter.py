@@ -47,9 +47,12 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def describe(self) -> dict:
-        """What is in force, as the framework itself reports it; None where it cannot tell.
+        """What is in force, seen and not merely told; None where it cannot be known.
 
-        `version`, `devices`, `threads` `{intra_op, inter_op}`, `packages`, `compile_cache`.
+        `version`, `devices`, `threads` `{intra_op, inter_op}`, `packages`, `compile_cache`, and `library`: `name` (as a
+        profile's `blas`), `version`, `kernel`, `switches`, `unknown` (key -> why it is None). Without `library` the
+        worker looks for a BLAS among the mapped files. A pool that `environment.yaml` claims to honour and whose
+        threads are None ends the trial `profile_not_in_force`; `frameworks.worker.threads` helps to count them.
         """
 
     @abc.abstractmethod
@@ -75,6 +78,13 @@ class Adapter(abc.ABC):
         Raises:
             Unsupported: the framework cannot express a layer, the loss or the optimizer.
         """
+
+    def built(self) -> dict:
+        """What is in force in what `build` made.
+
+        `precision`: of the parameters, by NumPy's name (`dtype_names` helps); `library`, where it shows only now.
+        """
+        return {}
 
     @abc.abstractmethod
     def train_step(self, indices, learning_rate: float, masks: "dict | None") -> float:
@@ -115,6 +125,11 @@ class Adapter(abc.ABC):
     def data_ns(self) -> "int | None":
         """Nanoseconds that the last step spent gathering its mini-batch; None where the adapter cannot tell."""
         return None
+
+
+def dtype_names(dtypes) -> str:
+    """The one name of all these element types, or all names joined with `+`: float32 for an array's, Torch's too."""
+    return "+".join(sorted({getattr(dtype, "name", str(dtype)).split(".")[-1] for dtype in dtypes}))
 
 
 def check_loss(loss: str) -> None:

@@ -1,99 +1,113 @@
-"""What is really in force inside the worker's process: CPUs, limits, BLAS; and where that differs from the profile."""
+"""What is really in force inside the worker's process, held against the profile that was asked for."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
-import re
 import resource
 
 import numpy as np
 
-BLAS_PATTERNS = (
-    ("openblas", re.compile(r"openblas")),
-    ("mkl", re.compile(r"libmkl|mkl_rt")),
-    ("atlas", re.compile(r"atlas")),
-    ("blis", re.compile(r"libblis|/blis")),
-    ("reference", re.compile(r"/blas/libblas\.so|libblas\.so\.3\.\d+\.\d+$")),
-)
+from frameworks.worker.blas import libraries, loaded_blas, read_maps
+from frameworks.worker.limits import GPU_VARIABLE, gpu_names, memory_in_force, visible_gpus
+
+UNVERIFIED = "nothing: it cannot be verified"
 
 
 def describe_process() -> dict:
-    """`python`, `numpy`, `affinity`, `limits`, `blas` of this process, as the kernel has them."""
+    """`python`, `numpy`, `affinity`, `limits`, `blas`, `visible_gpus` of this process, as the kernel has them."""
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "affinity": sorted(os.sched_getaffinity(0)),
-        "limits": {"open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0]},
+        "limits": dict(memory_in_force(), open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         "blas": loaded_blas(read_maps()),
+        "visible_gpus": gpu_names(os.environ.get(GPU_VARIABLE)),
     }
 
 
-def read_maps() -> str:
-    """The text of `/proc/self/maps`; empty where there is none."""
-    try:
-        with open("/proc/self/maps") as file:
-            return file.read()
-    except OSError:
-        return ""
+def check_profile(specification: dict, honours: dict, description: dict, environment=os.environ) -> "list[dict]":
+    """Every key of the profile, `{key, wanted, found, in_force}`.
 
-
-def loaded_blas(maps: str) -> "list[dict]":
-    """BLAS libraries among the mapped files, `{name, path}`, each path once, in the order of their paths.
-
-    A library that a framework carries inside its own binary (Eigen, oneDNN) does not show here; one that came with
-    NumPy's wheel has `of: numpy`: the framework does not compute with it.
-    """
-    paths = sorted({line.split(None, 5)[5].strip() for line in maps.splitlines() if line.count("/") and ".so" in line})
-    found = []
-    for path in paths:
-        for name, pattern in BLAS_PATTERNS:
-            if pattern.search(path):
-                of_numpy = {"of": "numpy"} if "/numpy.libs/" in path or "/scipy.libs/" in path else {}
-                found.append(dict({"name": name, "path": path}, **of_numpy))
-                break
-    return found
-
-
-def blas_threads():
-    """Threads of the loaded BLAS: as OpenBLAS itself reports them, 1 for the reference BLAS; None for another."""
-    libraries = [library for library in loaded_blas(read_maps()) if "of" not in library]
-    for library in libraries:
-        if library["name"] == "openblas":
-            try:
-                return int(ctypes.CDLL(library["path"]).openblas_get_num_threads())
-            except (OSError, AttributeError):
-                continue
-    return 1 if libraries and all(library["name"] == "reference" for library in libraries) else None
-
-
-def profile_mismatches(specification: dict, description: dict) -> "list[dict]":
-    """Keys of the profile that did not take effect: `{key, asked, found}` for each.
+    A key that the framework claims to honour and that nobody can verify is not in force.
 
     Args:
         specification: the trial's.
+        honours: what the framework's `environment.yaml` says it can honour.
         description: what `describe_process` and the adapter report.
     """
     profile = specification["profile"]
-    mismatches = []
-
-    def check(key, asked, found):
-        if asked != found:
-            mismatches.append({"key": key, "asked": asked, "found": found})
-
-    check("cpus", sorted(profile["cpus"]), description["affinity"])
-    for pool, asked in sorted((profile.get("threads") or {}).items()):
+    checks = [check("cpus", sorted(profile["cpus"]), description["affinity"])]
+    if profile.get("memory_bytes"):
+        checks += check_memory(profile["memory_bytes"], description["limits"])
+    checks.append(_check_gpus(profile, description))
+    for pool, wanted in sorted((profile.get("threads") or {}).items()):
         found = (description.get("threads") or {}).get(pool)
-        if asked is not None and found is not None:
-            check("threads.%s" % pool, asked, found)
+        # One operation at a time is what a framework without such a pool does: a plan lets it have no other number.
+        if wanted is not None and (found is not None or pool in honours.get("threads", ())):
+            checks.append(check("threads.%s" % pool, wanted, UNVERIFIED if found is None else found))
     if profile.get("blas"):
-        names = sorted({library["name"] for library in description["blas"] if "of" not in library})
-        check("blas", [profile["blas"]], names)
+        found = (description.get("library") or {}).get("name")
+        checks.append(check("blas", profile["blas"], found or "none that shows"))
+    for name, wanted in sorted((profile.get("environment") or {}).items()):
+        checks.append(check("environment.%s" % name, wanted, environment.get(name, "not set")))
     version = specification["framework"]["version"]
-    if not same_version(version, description["version"]):
-        check("framework version", version, description["version"])
-    return mismatches
+    same = same_version(version, description["version"])
+    return [*checks, check("framework version", version, description["version"], same)]
+
+
+def check_built(specification: dict, built: dict) -> "list[dict]":
+    """What shows only once the network is built: the precision of its parameters, and which library it computes with.
+
+    Args:
+        built: what the adapter's `built` reports.
+    """
+    profile = specification["profile"]
+    checks = [check("precision", profile["precision"], built.get("precision") or UNVERIFIED)]
+    # Compiled functions may have loaded a library of their own.
+    mapped = "+".join(sorted({library["name"] for library in libraries()}))
+    found = built.get("library") or mapped
+    if profile.get("blas") and found:
+        checks.append(check("blas", profile["blas"], found))
+    return checks
+
+
+def check_memory(wanted: int, limits: dict) -> "list[dict]":
+    """The limit asked for, to the page in which kernels count, and no swap beside it."""
+    found, swap = limits["memory_bytes"], limits["swap_bytes"]
+    same = found is not None and abs(found - wanted) < os.sysconf("SC_PAGE_SIZE")
+    none = limits.get("why_not") or "no limit"
+    return [
+        check("memory", wanted, none if found is None else found, same),
+        check("memory.swap", 0, none if swap is None else swap),
+    ]
+
+
+def _check_gpus(profile: dict, description: dict) -> dict:
+    """Exactly the devices asked for are visible, and the framework sees as many."""
+    asked = (profile.get("environment") or {}).get(GPU_VARIABLE)
+    wanted = visible_gpus(profile["gpus"]) if asked is None else gpu_names(asked)
+    found = description["visible_gpus"]
+    used = [device for device in description.get("devices") or () if device.get("kind") != "cpu"]
+    if len(used) != profile["gpus"]:
+        return check("gpus", wanted, [device.get("name") for device in used], False)
+    return check("gpus", wanted, "all of the machine's" if found is None else found, found == wanted)
+
+
+def check(key: str, wanted, found, in_force: "bool | None" = None) -> dict:
+    """One key with both values; in force where they are equal, unless that is told otherwise."""
+    return {"key": key, "wanted": wanted, "found": found, "in_force": wanted == found if in_force is None else in_force}
+
+
+def report(checks: "list[dict]", events) -> bool:
+    """Write what is in force and what is not; whether all of it is."""
+    sides = [{"key": each["key"], "wanted": each["wanted"], "found": each["found"]} for each in checks]
+    agree = [side for side, each in zip(sides, checks) if each["in_force"]]
+    differ = [side for side, each in zip(sides, checks) if not each["in_force"]]
+    events.write("profile_in_force", keys=agree)
+    for side in differ:
+        events.write("profile_not_in_force", **side)
+    return not differ
 
 
 def same_version(asked: str, found: str) -> bool:

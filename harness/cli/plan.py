@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from harness.study import Plan, Study, Trial
+    from harness.study import Plan, Study, Trial, UnsupportedCell
 
 ALWAYS_SHOWN = ("position", "block", "framework", "trial")
 
@@ -98,8 +98,22 @@ def _remarks(made: Plan) -> list[str]:
     lines = [] if made.trials else ["no trial can run"]
     if made.unsupported:
         lines.append(f"unsupported, {len(made.unsupported)} of the cells:")
-        lines += [f"  {cell.description}: {cell.what}: {cell.why}" for cell in made.unsupported]
+        lines += [f"  {line}" for line in unsupported_lines(made)]
     return [*lines, *(f"note: {note}" for note in made.notes)]
+
+
+def unsupported_lines(made: Plan) -> list[str]:
+    """The cells that cannot run, those of one reason in one line."""
+    groups: dict[str, list[UnsupportedCell]] = {}
+    for cell in made.unsupported:
+        groups.setdefault(cell.why, []).append(cell)
+    return [_unsupported_line(why, cells) for why, cells in groups.items()]
+
+
+def _unsupported_line(why: str, cells: list[UnsupportedCell]) -> str:
+    if len(cells) == 1:
+        return f"{cells[0].description}: {cells[0].what}: {why}"
+    return f"{len(cells)} cells: {why}: {'; '.join(dict.fromkeys(cell.what for cell in cells))}"
 
 
 def _plain(study: Study, made: Plan) -> str:

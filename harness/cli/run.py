@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -67,6 +67,11 @@ class StoreKeeper:
         record = self._store.final_record(trial)
         return TerminationKind(record.termination) if record else None
 
+    def out_of_memory(self, study: str) -> list[tuple[str, dict[str, Any]]]:
+        """See `Keeper`."""
+        records = self._store.records(study)
+        return [(record.id, record.specification) for record in records if record.termination == "out_of_memory"]
+
     def new_folder(self, trial: Trial) -> Path:
         """See `Keeper`."""
         from harness.records import new_trial_folder
@@ -108,9 +113,11 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
 
 def _print_plan(study: Study, plan: Plan) -> None:
+    from harness.cli.plan import unsupported_lines
+
     print(f"study {study.name}: {len(plan.trials)} trials, {len(plan.unsupported)} unsupported cells", flush=True)
-    for cell in plan.unsupported:
-        print(f"  unsupported: {cell.description}: {cell.what}: {cell.why}")
+    for line in unsupported_lines(plan):
+        print(f"  unsupported: {line}")
 
 
 def _finish(asked: str, study: Study, store_path: Path, result: StudyResult) -> None:

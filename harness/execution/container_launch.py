@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import EnvironmentFailed
 from harness.execution.engine import engine_errors
+from harness.execution.in_force import peak_memory_bytes
 from harness.execution.launching import KILL_GRACE_S, LaunchEnd, ProcessWatch, end_from_launcher_log
 from harness.owner import describe_owner, owner_is_gone
 from harness.sampling.cgroups import cgroup_of
@@ -27,6 +28,7 @@ class ContainerLaunch:
         self._client = client
         self._folder = folder
         self.engine_error: str | None = None
+        self._peak_memory_bytes: int | None = None
         with engine_errors("creating the container"):
             self._container = client.containers.create(**options)
         try:
@@ -56,7 +58,10 @@ class ContainerLaunch:
 
     def wait(self, timeout_s: float) -> bool:
         """See `Launch`."""
-        return self._watch.wait(timeout_s)
+        ended = self._watch.wait(timeout_s)
+        # The engine removes the cgroup soon after the end, and with it the kernel's account of the peak.
+        self._peak_memory_bytes = peak_memory_bytes(self.cgroup_paths) or self._peak_memory_bytes
+        return ended
 
     def kill(self) -> None:
         """See `Launch`: the launcher kills its tree; if it does not answer, the engine kills the container."""
@@ -77,7 +82,7 @@ class ContainerLaunch:
         except EnvironmentFailed as error:
             self.engine_error = error.what
         self._remove()
-        return end_from_launcher_log(self._folder, status, out_of_memory)
+        return end_from_launcher_log(self._folder, status, out_of_memory, self._peak_memory_bytes)
 
     def _final_state(self) -> dict[str, Any]:
         """The container's state once the engine has noticed the end of its first process."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from frameworks.worker.limits import visible_gpus
 from harness.errors import EnvironmentFailed
 from harness.execution.container_launch import LABEL, ContainerLaunch, remove_stale_containers
 from harness.execution.engine import START_HINT, connect, engine_errors
@@ -183,6 +184,9 @@ class ContainerEnvironment:
                 mount(compile_cache, COMPILE_CACHE, False),
             ],
         }
+        if profile.get("gpus"):
+            names = visible_gpus(profile["gpus"])
+            options["device_requests"] = [docker.types.DeviceRequest(device_ids=names, capabilities=[["gpu"]])]
         if profile.get("memory_bytes"):
             options["mem_limit"] = options["memswap_limit"] = profile["memory_bytes"]
         return options

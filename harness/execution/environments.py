@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from frameworks.worker.limits import GPU_VARIABLE, visible_gpus
 from harness.execution.launching import Launch
 from harness.study import FrameworkDescription, Profile
 
@@ -74,12 +75,13 @@ def make_environment(framework: FrameworkDescription) -> Environment:
 def worker_variables(
     framework: FrameworkDescription, specification: Mapping[str, Any], base: Mapping[str, str]
 ) -> dict[str, str]:
-    """The worker's whole environment: a clean base, the framework's own, the profile's BLAS and variables.
+    """The worker's whole environment: a clean base, the framework's own, the profile's BLAS, GPUs and variables.
 
     Nothing of the user's shell gets in, so a record does not depend on it.
     """
     profile = Profile.model_validate(specification["profile"])
     variables = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", **base}
-    if profile.blas:
+    variables[GPU_VARIABLE] = ",".join(visible_gpus(profile.gpus))
+    if profile.blas and profile.blas in framework.blas_folders:
         variables["LD_LIBRARY_PATH"] = framework.blas_folders[profile.blas]
     return {**variables, **framework.variables(profile)}

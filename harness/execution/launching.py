@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from frameworks.worker import launcher
 from frameworks.worker.protocol import LAUNCHER_FILE
+from harness.execution.in_force import peak_memory_bytes
 from harness.sampling.cgroups import TrialCgroup
 
 LAUNCH_FILE = "launch.json"
@@ -31,6 +32,7 @@ class LaunchEnd:
         exit_status: of the worker, where it exited by itself.
         signal: that ended the worker.
         out_of_memory: the kernel's out-of-memory killer was at work in the trial's cgroup.
+        peak_memory_bytes: the largest memory use of that cgroup; None when unknown.
         exits: every reaped process with its CPU time, from the launcher's log.
         children_cpu_seconds: CPU time of all reaped processes (the launcher's `RUSAGE_CHILDREN`); None when unknown.
     """
@@ -40,6 +42,7 @@ class LaunchEnd:
     out_of_memory: bool = False
     exits: tuple[dict[str, Any], ...] = ()
     children_cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
 
 
 class Launch(Protocol):
@@ -103,7 +106,6 @@ class VenvLaunch:
     def __init__(self, folder: Path, cgroup: TrialCgroup | None) -> None:
         self._folder = folder
         self._cgroup = cgroup
-        self._oom_kills: int | None = None
         self.cgroup_paths: Mapping[str, str | None] | None = dict(cgroup.paths) if cgroup else None
         with (folder / "launcher.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -144,15 +146,17 @@ class VenvLaunch:
             os.killpg(self.root_pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        oom = False
+        oom, peak = False, None
         if self._cgroup:
-            oom = bool(self._cgroup.oom_kills())
+            oom, peak = bool(self._cgroup.oom_kills()), peak_memory_bytes(self.cgroup_paths)
             self._cgroup.kill_all()
             self._cgroup.remove()
-        return end_from_launcher_log(self._folder, self._process.returncode, oom)
+        return end_from_launcher_log(self._folder, self._process.returncode, oom, peak)
 
 
-def end_from_launcher_log(folder: Path, launcher_status: int | None, out_of_memory: bool) -> LaunchEnd:
+def end_from_launcher_log(
+    folder: Path, launcher_status: int | None, out_of_memory: bool, peak_memory_bytes: int | None = None
+) -> LaunchEnd:
     """How the worker ended, from the launcher's log and the launcher's own exit status."""
     lines = launcher_lines(folder)
     worker = next((line["pid"] for line in lines if line["event"] == "started"), None)
@@ -163,8 +167,8 @@ def end_from_launcher_log(folder: Path, launcher_status: int | None, out_of_memo
     if of_worker is None:
         # The launcher itself was ended, or never came as far as a worker.
         status, ended_by = status_or_signal(launcher_status)
-        return LaunchEnd(status, ended_by, out_of_memory, exits, cpu)
-    return LaunchEnd(of_worker["status"], of_worker["signal"], out_of_memory, exits, cpu)
+        return LaunchEnd(status, ended_by, out_of_memory, exits, cpu, peak_memory_bytes)
+    return LaunchEnd(of_worker["status"], of_worker["signal"], out_of_memory, exits, cpu, peak_memory_bytes)
 
 
 def status_or_signal(code: int | None) -> tuple[int | None, int | None]:

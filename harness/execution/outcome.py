@@ -23,6 +23,7 @@ class TerminationKind(StrEnum):
     ENVIRONMENT_FAILED = "environment_failed"
     PROFILE_NOT_IN_FORCE = "profile_not_in_force"
     UNSUPPORTED = "unsupported"
+    SKIPPED = "skipped"
 
 
 FINAL_TERMINATIONS = frozenset(
@@ -32,6 +33,7 @@ FINAL_TERMINATIONS = frozenset(
         TerminationKind.UNSUPPORTED,
         TerminationKind.TIMED_OUT,
         TerminationKind.OUT_OF_MEMORY,
+        TerminationKind.SKIPPED,
     }
 )
 """Terminations that are results: the next run of the study does not try such a trial again."""

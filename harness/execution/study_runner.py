@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.errors import EnvironmentFailed
 from harness.execution.environments import Environment, EnvironmentState, Readiness, make_environment
 from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
+from harness.execution.skipping import LARGER, OutOfMemoryTrials
 from harness.execution.stopping import StopRequest
 from harness.execution.trial_runner import Observer, outcome_without_run, run_trial
 from harness.study import FrameworkDescription, Plan, Trial
@@ -23,6 +24,9 @@ class Keeper(Protocol):
 
     def final_termination(self, trial: Trial) -> TerminationKind | None:
         """How the trial ended, where it has a record that need not be made again; else None."""
+
+    def out_of_memory(self, study: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Trial id and specification of every trial of the study that ran out of memory."""
 
     def new_folder(self, trial: Trial) -> Path:
         """A fresh trial folder."""
@@ -79,7 +83,7 @@ class StudyRunner:
         keeper: where outcomes go.
         observer: is told of everything.
         data_folder: where the published dataset files are; None for the default search.
-        again: run trials that have a final record too.
+        again: run trials that have a final record too, and those larger than one that ran out of memory.
         stop: a request to stop the study.
         environment_for: makes environments; tests pass their own.
     """
@@ -104,6 +108,7 @@ class StudyRunner:
         self._environment_for = environment_for
         self._prepared: dict[str, PreparedData] = {}
         self._failed: dict[str, EnvironmentFailed] = {}
+        self._out_of_memory = OutOfMemoryTrials()
 
     def run(self, plan: Plan) -> StudyResult:
         """Run every open trial; a request to stop ends the study after the running trial's record is kept.
@@ -113,6 +118,8 @@ class StudyRunner:
             KeyboardInterrupt: a request to stop before the first trial.
         """
         result = StudyResult()
+        if not self._again:
+            self._out_of_memory = OutOfMemoryTrials(self._keeper.out_of_memory(plan.study))
         open_trials = self._open_trials(plan, result)
         # Data first: to hear that it is missing after minutes of building images would be late.
         for trial in open_trials:
@@ -163,8 +170,13 @@ class StudyRunner:
         with self._observer.trial(number, total, trial) as observer:
             if error := self._failed.get(trial.framework):
                 outcome = outcome_without_run(trial, folder, _environment_failed(error))
+            elif not self._again and (smaller := self._out_of_memory.smaller_than(trial.specification)):
+                skipped = Termination(TerminationKind.SKIPPED, LARGER.format(trial=smaller))
+                outcome = outcome_without_run(trial, folder, skipped)
             else:
                 outcome = run_trial(trial, environment, self._data(trial), folder, observer, self._stop)
+        if outcome.termination.kind is TerminationKind.OUT_OF_MEMORY:
+            self._out_of_memory.add(trial.id, trial.specification)
         self._keeper.keep(outcome)
         self._observer.on_outcome(outcome)
         return outcome

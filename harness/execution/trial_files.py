@@ -11,14 +11,16 @@ import numpy as np
 from frameworks.worker.protocol import LEARNING_RATES_FILE, PROTOCOL_VERSION, TRIAL_FILE, WEIGHTS_FILE
 from harness.schedules import learning_rates
 from harness.study import Trial
+from harness.study.frameworks import Honours
 from harness.workloads import initial_weights, parameter_settings, resolve_network
 
 
-def write_trial_files(folder: Path, trial: Trial, data_folder: str) -> None:
+def write_trial_files(folder: Path, trial: Trial, data_folder: str, honours: Honours) -> None:
     """Write `trial.json`, the initial weights and the learning rate of every step.
 
     Args:
         data_folder: the prepared arrays' folder as the worker sees it.
+        honours: what of a profile the framework claims to honour, which the worker then verifies.
     """
     specification = trial.specification
     setting, network = specification["setting"], specification["workload"]["network"]
@@ -27,6 +29,7 @@ def write_trial_files(folder: Path, trial: Trial, data_folder: str) -> None:
         "trial": trial.id,
         "study": trial.study,
         "specification": specification,
+        "honours": honours.model_dump(mode="json"),
         "network": {**resolve_network(network), "parameters": parameter_settings(network, setting)},
         "data_folder": data_folder,
     }

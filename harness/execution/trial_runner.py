@@ -13,7 +13,7 @@ from frameworks.worker.protocol import EVENTS_FILE, STEPS_FILE
 from harness.errors import DlgaugeError, EnvironmentFailed
 from harness.execution.environments import Environment
 from harness.execution.host import clock_anchor, describe_host
-from harness.execution.in_force import code_hash, memory_limit_mismatch
+from harness.execution.in_force import code_hash, memory_mismatches
 from harness.execution.launching import Launch
 from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
 from harness.execution.stopping import StopRequest
@@ -67,7 +67,8 @@ def run_trial(
     host, facts, course = describe_host(), {}, _Course()
     try:
         facts = {**environment.facts(), "code_sha256": code_hash(environment.framework.adapter_folder)}
-        write_trial_files(folder, trial, environment.data_folder_seen(data.folder))
+        data_folder = environment.data_folder_seen(data.folder)
+        write_trial_files(folder, trial, data_folder, environment.framework.honours)
         evidence = _run(trial, environment, data, folder, observer, stop or StopRequest(), course)
         termination = classify(evidence, folder)
     except (EnvironmentFailed, OSError) as error:
@@ -125,8 +126,8 @@ def _run(
         watch = _Watch(launch, EventTail(folder / EVENTS_FILE), folder, observer, course)
         try:
             _set_target(sampler, launch, course)
-            if mismatch := memory_limit_mismatch(launch.cgroup_paths, profile):
-                course.events.append(mismatch)
+            if mismatches := memory_mismatches(launch.cgroup_paths, profile):
+                course.events += mismatches
                 launch.kill()
             else:
                 watch.until_end(stop, trial.specification["time_limit_s"])

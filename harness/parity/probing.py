@@ -71,6 +71,7 @@ def probe_framework(
     trial = {
         "protocol": PROTOCOL_VERSION,
         "specification": specification,
+        "honours": environment.framework.honours.model_dump(mode="json"),
         "cases": [case.description(case.name) for case in cases],
     }
     (folder / TRIAL_FILE).write_text(json.dumps(trial))

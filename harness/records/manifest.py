@@ -85,6 +85,7 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
             "log_tail": list(termination.log_tail),
         },
         "framework": _description(files),
+        "profile_in_force": _in_force(files),
         "host": outcome.host,
         "environment": outcome.environment,
         "clock_anchors": outcome.clock_anchors,
@@ -149,6 +150,16 @@ def _description(files: TrialFiles) -> dict[str, Any]:
         if event["event"] == "describe":
             return {key: value for key, value in event.items() if key not in ("event", "t_ns")}
     return {}
+
+
+def _in_force(files: TrialFiles) -> list[Any]:
+    """Keys of the profile that the worker found in force: `{key, wanted, found}`."""
+    return [
+        key
+        for event in files.events
+        if event["event"] == "profile_in_force" and isinstance(event.get("keys"), list)
+        for key in event["keys"]
+    ]
 
 
 def _reasons(outcome: TrialOutcome, job: Job, summary: Summary) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from pydantic import model_validator
 from harness.errors import FileFormatError
 from harness.fields import FileModel, FrameworkName
 from harness.paths import frameworks_folders
-from harness.study.profile import Profile
+from harness.study.profile import Blas, Profile
 from harness.workloads.networks import Network
 from harness.yaml_files import YamlDocument, display_path, load_yaml, validate
 
@@ -27,13 +27,15 @@ class Honours(FileModel):
 
     Attributes:
         threads: thread pools whose size it takes (`intra_op`, `inter_op`).
-        blas: BLAS libraries that it can be switched to; none where it has its own.
+        blas: numerical libraries that it can be switched to; none where there is no choice.
+        one_thread_blas: those of them with which it has one thread only.
         precision: precisions it can train in.
         gpus: whether it can use any.
     """
 
     threads: tuple[Literal["intra_op", "inter_op"], ...] = ()
-    blas: tuple[str, ...] = ()
+    blas: tuple[Blas, ...] = ()
+    one_thread_blas: tuple[Blas, ...] = ()
     precision: tuple[str, ...] = ("float32",)
     gpus: bool = False
 
@@ -53,12 +55,20 @@ class EnvironmentFile(FileModel):
     honours: Honours
     unsupported_layers: tuple[str, ...] = ()
     environment_variables: dict[str, str] = {}
-    blas_folders: dict[str, str] = {}
+    blas_folders: dict[Blas, str] = {}
+    blas_variables: dict[Blas, dict[str, str]] = {}
 
     @model_validator(mode="after")
     def _check_blas(self) -> EnvironmentFile:
-        if missing := [name for name in self.honours.blas if name not in self.blas_folders]:
-            raise ValueError(f"honours.blas names {', '.join(missing)}, but blas_folders has no folder of that name")
+        """A library is chosen by folder, variables or adapter; one that stands here but is not honoured is a slip."""
+        named = {
+            "blas_folders": tuple(self.blas_folders),
+            "blas_variables": tuple(self.blas_variables),
+            "honours.one_thread_blas": self.honours.one_thread_blas,
+        }
+        for key, names in named.items():
+            if unknown := [name for name in names if name not in self.honours.blas]:
+                raise ValueError(f"{key} names {', '.join(unknown)}, which honours.blas does not")
         return self
 
 
@@ -72,6 +82,7 @@ class FrameworkDescription:
         unsupported_layers: layer kinds that the adapter cannot run.
         environment_variables: for the worker; `{intra_op}` and `{inter_op}` stand for thread counts.
         blas_folders: BLAS name -> folder inside the environment that is searched first for its library.
+        blas_variables: BLAS name -> further variables where that library is asked for.
         folder: holds `environment.yaml`, and `requirements*.txt` or `Dockerfile`.
         adapter_folder: holds `adapter.py`; `folder` where the adapter is its own.
         environment_sha256: over the files that decide the environment, see `environment_hash`.
@@ -85,7 +96,8 @@ class FrameworkDescription:
     honours: Honours
     unsupported_layers: tuple[str, ...]
     environment_variables: dict[str, str]
-    blas_folders: dict[str, str]
+    blas_folders: Mapping[Blas, str]
+    blas_variables: Mapping[Blas, Mapping[str, str]]
     folder: Path
     adapter_folder: Path
     environment_sha256: str
@@ -96,9 +108,11 @@ class FrameworkDescription:
         return self.name.replace("@", "-")
 
     def variables(self, profile: Profile) -> dict[str, str]:
-        """Environment variables of the worker under a profile: the framework's own, then the profile's."""
+        """Environment variables of the worker under a profile: the framework's, its library's, then the profile's."""
         counts = {"{intra_op}": str(profile.threads.intra_op), "{inter_op}": str(profile.threads.inter_op)}
         variables = dict(self.environment_variables)
+        if profile.blas:
+            variables.update(self.blas_variables.get(profile.blas, {}))
         for name, template in variables.items():
             for placeholder, count in counts.items():
                 template = template.replace(placeholder, count)
@@ -148,6 +162,7 @@ def load_framework(folder: Path) -> FrameworkDescription:
         unsupported_layers=file.unsupported_layers,
         environment_variables=file.environment_variables,
         blas_folders=file.blas_folders,
+        blas_variables=file.blas_variables,
         folder=folder,
         adapter_folder=folder if adapter == file.framework else _find_adapter(adapter, folder, document),
         environment_sha256=environment_hash(folder),
@@ -209,6 +224,12 @@ def _demands(framework: FrameworkDescription, profile: Profile) -> list[tuple[st
             "inter_op" in honours.threads,
             "honours no threads.inter_op",
         ),
+        (
+            f"{key}threads.intra_op: {threads.intra_op}",
+            threads.intra_op > 1 and profile.blas is not None,
+            profile.blas not in honours.one_thread_blas,
+            f"has one thread only with blas {profile.blas}",
+        ),
         (f"{key}blas: {profile.blas}", profile.blas is not None, profile.blas in honours.blas, blas),
         (
             f"{key}precision: {profile.precision}",
@@ -221,4 +242,4 @@ def _demands(framework: FrameworkDescription, profile: Profile) -> list[tuple[st
 
 
 def _either(names: tuple[str, ...]) -> str:
-    return " or ".join(names)
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -13,7 +13,9 @@ from harness.fields import Bytes, FileModel, NonNegativeInt, NonNegativeNumber, 
 from harness.paths import profiles_folder
 from harness.yaml_files import find_named, load_yaml, names_in, validate
 
-Blas = Literal["reference", "openblas", "atlas", "blis", "mkl", "eigen", "onednn"]
+Blas = Literal["reference", "openblas", "atlas", "blis", "mkl", "eigen", "onednn", "xla"]
+ONE_THREAD_BLAS = ("reference", "atlas")
+"""Libraries without threads of their own (ATLAS as Debian builds it)."""
 Precision = Literal["float32", "float64", "float16", "bfloat16"]
 
 
@@ -114,8 +116,8 @@ def resolve_profile(file: ProfileFile, allowed: Sequence[int]) -> Profile:
         CpusNotThere: it asks for more CPUs, or others, than are allowed.
     """
     cpus = _resolve_cpus(file.cpus, tuple(allowed))
-    # The reference BLAS has no threads; more than one is refused inside the run, so it is not what nobody asked for.
-    threads = 1 if file.blas == "reference" else len(cpus)
+    # More than one is refused by the frameworks whose threads are those of their BLAS: not what nobody asked for.
+    threads = 1 if file.blas in ONE_THREAD_BLAS else len(cpus)
     return Profile(
         name=file.name,
         cpus=cpus,

@@ -61,7 +61,12 @@ def test_a_good_trial_completes_with_all_its_tables(tmp_path: Path) -> None:
         ("silent_start", Kind.CRASHED, "without saying that it was done"),
         ("import_error", Kind.ENVIRONMENT_FAILED, "cannot be imported: libfake.so.1"),
         ("unsupported", Kind.UNSUPPORTED, "layer kind 'lrn': fake has none"),
-        ("other_threads", Kind.PROFILE_NOT_IN_FORCE, "threads.intra_op: asked for 1, found 2"),
+        (
+            "other_threads",
+            Kind.PROFILE_NOT_IN_FORCE,
+            "threads.inter_op: wanted 1, found nothing: it cannot be verified; threads.intra_op: wanted 1, found 2",
+        ),
+        ("unknown_precision", Kind.PROFILE_NOT_IN_FORCE, "precision: wanted float32, found nothing"),
         ("diverge", Kind.DIVERGED, "loss was nan at step 7"),
     ],
 )
@@ -96,13 +101,52 @@ def test_processes_that_the_worker_leaves_behind_are_ended_and_do_not_disturb(tm
     assert record.termination == "completed"
 
 
-def test_a_memory_limit_is_kept_and_named(tmp_path: Path) -> None:
+def test_a_record_names_what_is_in_force(tmp_path: Path) -> None:
+    record = run_one(tmp_path, "", profile={"environment": {"MINE": "1"}})
+    found = {key["key"]: key["found"] for key in record.manifest["profile_in_force"]}
+    assert set(found) >= {"cpus", "gpus", "threads.intra_op", "threads.inter_op", "framework version", "precision"}
+    assert (found["environment.MINE"], found["precision"], found["gpus"]) == ("1", "float32", [])
+
+
+def need_memory_cgroup() -> None:
     if not os.access("/sys/fs/cgroup/memory", os.W_OK) and not os.access(
         "/sys/fs/cgroup/cgroup.subtree_control", os.W_OK
     ):
         pytest.skip("no writable memory cgroup on this machine: a memory limit cannot be set for a venv")
-    record = run_one(tmp_path, "memory", profile={"memory": "600 MiB"})
+
+
+@pytest.mark.parametrize("behaviour", ["memory", "child_memory"])
+def test_a_memory_limit_is_kept_and_named_with_the_peak(tmp_path: Path, behaviour: str) -> None:
+    """Also where it is a child that the kernel ends, and the worker tells only of an error."""
+    need_memory_cgroup()
+    limit = 600 << 20
+    record = run_one(tmp_path, behaviour, profile={"memory": "600 MiB"})
     assert record.termination == "out_of_memory"
+    in_force = {key["key"]: key["found"] for key in record.manifest["profile_in_force"]}
+    assert (in_force["memory"], in_force["memory.swap"]) == (limit, 0)
+    reason = record.manifest["termination"]["reason"]
+    assert f"memory limit of {limit} bytes" in reason
+    peak = int(reason.partition("a peak of ")[2].split()[0])
+    assert 0.9 * limit < peak <= limit
+
+
+def test_larger_batches_of_a_cell_that_ran_out_of_memory_are_skipped(tmp_path: Path) -> None:
+    need_memory_cgroup()
+    store, small = tmp_path / "store", {"memory": "600 MiB"}
+
+    def run(batch_size: int, **options: Any) -> list[Kind]:
+        return run_study(
+            write_study(tmp_path, behaviour="memory", batch_size=batch_size, profile=small), store, **options
+        ).ran
+
+    assert run(64) == [Kind.OUT_OF_MEMORY]
+    assert run(128) == [Kind.SKIPPED]
+    trial = Store(store).records()[0].id
+    reason = Store(store).records()[-1].manifest["termination"]["reason"]
+    assert reason == f"larger than one that ran out of memory (trial {trial})"
+    assert run(128) == []
+    assert run(32) == [Kind.OUT_OF_MEMORY]
+    assert run(128, again=True) == [Kind.OUT_OF_MEMORY]
 
 
 def test_other_trials_go_on_after_one_is_killed(tmp_path: Path) -> None:

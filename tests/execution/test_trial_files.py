@@ -11,14 +11,16 @@ from frameworks.worker.protocol import PROTOCOL_VERSION
 from harness.execution.trial_files import write_trial_files
 from harness.schedules import learning_rates
 from harness.study import load_study, make_plan
+from harness.study.frameworks import Honours
 from harness.workloads import initial_weights, parameters, resolve_network
 
 
 def test_the_resolved_network_weights_and_rates(tmp_path: Path) -> None:
     trial = make_plan(load_study("quickstart", cpus=(0, 1))).trials[0]
-    write_trial_files(tmp_path, trial, "/data")
+    write_trial_files(tmp_path, trial, "/data", Honours(threads=("intra_op",)))
     content = json.loads((tmp_path / "trial.json").read_text())
-    assert set(content) == {"protocol", "trial", "study", "specification", "network", "data_folder"}
+    assert set(content) == {"protocol", "trial", "study", "specification", "network", "data_folder", "honours"}
+    assert content["honours"]["threads"] == ["intra_op"]
     assert (content["protocol"], content["trial"], content["data_folder"]) == (PROTOCOL_VERSION, trial.id, "/data")
     assert content["specification"] == trial.specification
 

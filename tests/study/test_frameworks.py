@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import FileFormatError
+from harness.paths import profiles_folder
 from harness.study import load_frameworks, load_profile, load_study, make_plan
 from harness.study.frameworks import environment_hash, load_framework, obstacle
-from harness.study.profile import resolve_profile
+from harness.study.profile import ProfileFile, profile_names, resolve_profile
 from harness.workloads import load_network
 
 
@@ -64,6 +65,68 @@ def test_environment_variables_hold_the_thread_counts_and_the_profile_wins(frame
     assert beta.variables(profile) == {"OPENBLAS_NUM_THREADS": "3", "POOLS": "3x1"}
     changed = profile.model_copy(update={"environment": {"POOLS": "mine"}})
     assert beta.variables(changed)["POOLS"] == "mine"
+
+
+def test_a_library_s_own_variables_are_set_where_it_is_asked_for(frameworks_folder: Path) -> None:
+    path = frameworks_folder / "beta" / "environment.yaml"
+    path.write_text(path.read_text() + 'blas_variables: {openblas: {POOLS: "own {intra_op}"}}\n')
+    beta = load_framework(path.parent)
+    profile = resolve_profile(load_profile("local"), (0, 1, 2)).model_copy(update={"blas": "openblas"})
+    assert beta.variables(profile)["POOLS"] == "own 3"
+    assert beta.variables(profile.model_copy(update={"blas": "reference"}))["POOLS"] == "3x1"
+    assert beta.variables(profile.model_copy(update={"environment": {"POOLS": "mine"}}))["POOLS"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("key", "more"),
+    [
+        ("blas_folders", "mkl: /x"),
+        ("blas_variables", "mkl: {A: b}"),
+        ("honours.one_thread_blas", "one_thread_blas: [mkl]"),
+    ],
+)
+def test_a_library_that_is_not_honoured_may_not_stand_elsewhere(frameworks_folder: Path, key: str, more: str) -> None:
+    path = frameworks_folder / "beta" / "environment.yaml"
+    text = path.read_text()
+    if key == "blas_folders":
+        text = text.replace("blas_folders: {", f"blas_folders: {{{more}, ")
+    elif key == "blas_variables":
+        text += f"blas_variables: {{{more}}}\n"
+    else:
+        text = text.replace("precision: [float32]", f"{more}, precision: [float32]")
+    path.write_text(text)
+    with pytest.raises(FileFormatError, match=rf"{key} names mkl, which honours.blas does not"):
+        load_frameworks([frameworks_folder])
+
+
+def test_more_threads_than_a_library_has_are_refused_by_name(frameworks_folder: Path) -> None:
+    path = frameworks_folder / "beta" / "environment.yaml"
+    path.write_text(
+        path.read_text().replace("precision: [float32]", "one_thread_blas: [reference], precision: [float32]")
+    )
+    beta, lenet = load_framework(path.parent), load_network("lenet")
+    file = load_profile("reference")
+    two = file.model_copy(update={"threads": file.threads.model_copy(update={"intra_op": 2})})
+    found = obstacle(beta, resolve_profile(two, (0, 1)), lenet)
+    assert found == (
+        "profile 'reference', threads.intra_op: 2",
+        "framework 'beta' has one thread only with blas reference",
+    )
+    assert obstacle(beta, resolve_profile(file, (0, 1)), lenet) is None
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_of_the_project_resolves_and_bears_its_file_s_name(name: str) -> None:
+    profile = resolve_profile(load_profile(name), (0, 1))
+    assert profile.name == name
+    assert profile.threads.intra_op == (1 if name in ("cpu1", "cpu1-2g", "reference", "atlas") else 2)
+    assert profile.memory_bytes == {"cpu1-2g": 2 << 30, "cpu2-4g": 4 << 30}.get(name)
+
+
+def test_the_template_explains_every_key() -> None:
+    text = (profiles_folder() / "template.yaml").read_text()
+    keys = [name for name in ProfileFile.model_fields if name != "name"]
+    assert [key for key in keys if f"\n{key}:" not in text and f"\n# {key}:" not in text] == []
 
 
 def test_a_layer_that_a_framework_lacks_is_named(frameworks_folder: Path) -> None:

@@ -44,7 +44,7 @@ def test_what_is_unsupported_is_told_with_the_reason(tmp_path: Path) -> None:
     result = dlgauge("plan", "x.yaml", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "x: 1 trial in 1 block" in result.stdout
-    assert "framework 'torch' honours no choice of blas" in result.stdout
+    assert "framework 'torch' honours blas onednn or mkl" in result.stdout
 
 
 @pytest.mark.parametrize("argument", ["nosuch", "x.yaml"])
@@ -61,3 +61,17 @@ def test_help_does_not_pay_for_the_libraries_of_a_plan() -> None:
     code = "import sys, harness.cli.main; print([m for m in ('pydantic', 'yaml', 'numpy') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_cells_of_one_reason_are_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        "study: x\nframeworks: [torch]\nworkloads: [lenet-mnist-subset]\nsettings: [caffe-mnist]\nseeds: [1]\n"
+        "profiles: [atlas, blis, onednn]\nvary: {momentum: [0.5, 0.9]}\n"
+    )
+    result = dlgauge("plan", "x.yaml", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    unsupported = result.stdout.partition("unsupported, 4 of the cells:\n")[2].splitlines()
+    assert unsupported == [
+        "  4 cells: framework 'torch' honours blas onednn or mkl: "
+        "profile 'atlas', blas: atlas; profile 'blis', blas: blis"
+    ]

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from frameworks.worker.adapter import Adapter as Base
-from frameworks.worker.adapter import Unsupported, check_loss, check_optimizer, unknown_layer
+from frameworks.worker.adapter import Unsupported, check_loss, check_optimizer, dtype_names, unknown_layer
+from frameworks.worker.blas import describe_library
 
 
 def windows_of(layer, x):
@@ -80,8 +81,9 @@ class Adapter(Base):
         self.images, self.labels = {}, {}
 
     def describe(self):
-        threads = {"intra_op": None, "inter_op": None}  # NumPy cannot tell
-        return {"version": np.__version__, "devices": [], "threads": threads, "packages": {}, "compile_cache": None}
+        library = describe_library(self.profile["threads"]["intra_op"], of="numpy")
+        found = {"version": np.__version__, "devices": [], "packages": {}, "compile_cache": None, "library": library}
+        return {**found, "threads": {"intra_op": library["threads"], "inter_op": None}}
 
     def stage(self, split, images, labels):
         self.images[split], self.labels[split] = images, labels
@@ -100,6 +102,9 @@ class Adapter(Base):
                 raise Unsupported(f"layer {layer['name']}", "plain has no padding, groups, connections or branches")
         self.parameters = {name: value.copy() for name, value in weights.items()}
         self.velocities = {name: np.zeros_like(value) for name, value in weights.items()}
+
+    def built(self):
+        return {"precision": dtype_names(value.dtype for value in self.parameters.values())}
 
     def train_step(self, indices, learning_rate, masks):
         return self.train_on(self.images["train"][indices], self.labels["train"][indices], learning_rate, masks)

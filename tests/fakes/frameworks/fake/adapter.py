@@ -26,7 +26,7 @@ class Adapter(Base):
     def describe(self):
         threads = dict(self.profile["threads"])
         if self.behaviour == "other_threads":
-            threads["intra_op"] += 1
+            threads = {"intra_op": threads["intra_op"] + 1, "inter_op": None}
         return {"version": "1.0", "devices": [], "threads": threads, "packages": {}, "compile_cache": None}
 
     def stage(self, split, images, labels):
@@ -36,6 +36,9 @@ class Adapter(Base):
         if self.behaviour == "unsupported":
             raise Unsupported("layer kind 'lrn'", "fake has none")
         self.matrix = np.zeros((self.images["train"].shape[1], 10), np.float32)
+
+    def built(self):
+        return {} if self.behaviour == "unknown_precision" else {"precision": self.matrix.dtype.name}
 
     def train_step(self, indices, learning_rate, masks):
         return self.train_on(self.images["train"][indices], self.labels["train"][indices], learning_rate, masks)
@@ -91,6 +94,12 @@ class Adapter(Base):
 
     def do_memory(self):
         self.eaten = [np.ones(1 << 24, np.float32) for _ in range(200)]
+
+    def do_child_memory(self):
+        """As a framework whose compiler is ended by the kernel, and who then tells only that it failed."""
+        eat = "x = [bytearray(b'x') * (1 << 26) for _ in range(200)]"
+        if subprocess.run([sys.executable, "-c", eat]).returncode:
+            raise RuntimeError("the compiler failed")
 
     def do_orphan(self):
         subprocess.Popen(["sleep", "3600"], start_new_session=True)
