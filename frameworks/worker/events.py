@@ -15,15 +15,22 @@ STEPS_HELD = 8192
 POKES = {phase: bytes([code]) for code, phase in enumerate(PHASES + (END,))}
 """What the sampler is sent at the mark of a phase: one byte, the phase's index."""
 
+_PHASE_LINE = b'{"t_ns": %d, "event": "phase", "phase": "%b", "step": %d, "process_cpu_ns": %d}\n'
+
 
 class EventLog:
-    """Appends events, one `write` each, and pokes the sampler at every phase mark."""
+    """Appends events, one `write` each, and pokes the sampler (which runs already) at every phase mark."""
 
     def __init__(self, path: str, sampler_socket: str) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._sampler_address = sampler_socket
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._sampled = True
+        try:
+            # Once: looking the socket up by name would take longer than all else that a mark does.
+            self._socket.connect(sampler_socket)
+        except OSError:
+            self._sampled = False
         self._step = 0
 
     def write(self, event: str, **fields) -> int:
@@ -44,18 +51,20 @@ class EventLog:
         # that, the cgroup's account and this clock as others see it lag behind by up to a scheduler tick (1 to 10 ms).
         cpu_ns = time.process_time_ns()
         self._poke_sampler(phase)
-        self._append({"t_ns": t_ns, "event": "phase", "phase": phase, "step": self._step, "process_cpu_ns": cpu_ns})
+        os.write(self._descriptor, _PHASE_LINE % (t_ns, phase.encode("ascii"), self._step, cpu_ns))
         return t_ns
 
     def _append(self, fields: dict) -> None:
         os.write(self._descriptor, json.dumps(fields).encode("utf-8") + b"\n")
 
     def _poke_sampler(self, phase: str) -> None:
-        try:
-            self._socket.sendto(POKES[phase], self._sampler_address)
-        except OSError:
-            # No sampler (or a full queue): the mark in the event log still stands, only the boundary sample is lost.
-            pass
+        if self._sampled:
+            try:
+                self._socket.send(POKES[phase])
+            except OSError:
+                # The sampler died, or its queue is full: the mark in the event log still stands, only the boundary
+                # sample is lost.
+                pass
 
 
 class StepLog:

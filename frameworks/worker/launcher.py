@@ -5,6 +5,10 @@ Run as a file with `python -S -E`, standard library only, in a venv's session or
 
     {"argv": [...], "environment": {...}, "cpus": [0, 1], "join": [cgroup files], "deadline_s": 3630}
 
+and, for a command of the user's in a worker's place, optionally: `cwd`; `inherit_streams` (the launcher's own in place
+of log files); `stdout_to_stderr`; `left_behind`: `kill` or `wait` for the processes the worker leaves; and
+`forward_signals`, see `Forwarding`. An `environment` or a `deadline_s` of null is the launcher's own, and none.
+
 It makes itself the subreaper of all its descendants (`PR_SET_CHILD_SUBREAPER`), so that no process of the trial can
 leave the tree; writes every exit with its resource use to `launcher.jsonl`; and when the worker ends, or it is told to
 stop (SIGTERM), or its parent dies, or the deadline passes, kills whatever is left.
@@ -24,6 +28,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 LAUNCHER_FILE = "launcher.jsonl"
 SIGNAL_EXIT_BASE = 128
+KILL_SIGNAL = signal.SIGUSR1
 
 
 def main(argv: list) -> int:
@@ -32,11 +37,18 @@ def main(argv: list) -> int:
     with open("launch.json") as file:
         launch = json.load(file)
     log = os.open(LAUNCHER_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    become_subreaper(launch.get("parent"))
-    stop = StopRequest(launch["deadline_s"])
-    worker = spawn(launch)
-    write(log, event="started", pid=worker)
+    forward = launch.get("forward_signals")
+    stop = Forwarding() if forward else StopRequest(launch["deadline_s"])
+    become_subreaper(launch.get("parent"), KILL_SIGNAL if forward else signal.SIGTERM)
+    worker, t_ns = spawn(launch, stop)
+    stop.worker = worker
+    write(log, event="started", pid=worker, t_ns=t_ns)
+    if stop.reason:
+        kill(worker)  # asked to stop before there was a worker that could be told
     status = reap_until_gone(worker, log, stop)
+    stop.worker_is_gone = True
+    while launch.get("left_behind") == "wait" and not stop.reason and reap(log, left_behind=True):
+        pass
     kill_the_rest(log)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
@@ -45,6 +57,8 @@ def main(argv: list) -> int:
         event="finished",
         children_user_s=children.ru_utime,
         children_system_s=children.ru_stime,
+        children_resident_peak_bytes=children.ru_maxrss * 1024,
+        own_resident_peak_bytes=own.ru_maxrss * 1024,
         own_cpu_s=own.ru_utime + own.ru_stime,
         stopped_by=stop.reason or None,
     )
@@ -54,13 +68,19 @@ def main(argv: list) -> int:
 class StopRequest:
     """Notes a request to stop (SIGTERM, the parent's death, the deadline) and kills the children at once."""
 
-    def __init__(self, deadline_s: float) -> None:
+    forwards = False
+    heard = ()  # type: tuple
+
+    def __init__(self, deadline_s: "float | None") -> None:
         self.reason = ""
+        self.worker = None  # type: "int | None"
+        self.worker_is_gone = False
         signal.signal(signal.SIGTERM, lambda *_: self._stop("SIGTERM"))
         signal.signal(signal.SIGALRM, lambda *_: self._stop("deadline"))
         # Ctrl-C goes to the harness, which decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.alarm(max(1, int(deadline_s)))
+        if deadline_s is not None:
+            signal.alarm(max(1, int(deadline_s)))
 
     def _stop(self, reason: str) -> None:
         self.reason = self.reason or reason
@@ -68,11 +88,53 @@ class StopRequest:
             kill(pid)
 
 
-def become_subreaper(parent: "int | None") -> None:
-    """Adopt all orphans below this process; die with the parent (a harness), where there is one."""
+class Forwarding(StopRequest):
+    """As a shell's job: the terminal's signals reach the worker once, and `KILL_SIGNAL` alone kills the children.
+
+    A signal to the whole process group (Ctrl-C) has reached the worker already; one to the harness alone has not. The
+    harness cannot tell, so it sends `SIGRTMIN + number`, and what this process has not got itself is passed on. (Of
+    signals that wait together Python handles the one with the lowest number first, so the order is right.)
+    """
+
+    forwards = True
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self.worker = None  # type: "int | None"
+        self.worker_is_gone = False
+        self._unanswered = {}  # type: dict
+        signal.signal(KILL_SIGNAL, lambda *_: self._stop("killed"))
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # What is ignored stays so, here and in the worker: that is how `nohup` keeps a command alive.
+        self.heard = tuple(number for number in numbers if signal.getsignal(number) != signal.SIG_IGN)
+        for number in self.heard:
+            self._unanswered[number] = 0
+            signal.signal(number, self._seen)
+            signal.signal(signal.SIGRTMIN + number, self._asked)
+
+    def _seen(self, number: int, _frame) -> None:
+        self._unanswered[number] += 1
+        self._end_what_is_left(number)
+
+    def _asked(self, number: int, _frame) -> None:
+        number -= signal.SIGRTMIN
+        if self._unanswered[number]:
+            self._unanswered[number] -= 1
+        elif self.worker is not None and not self.worker_is_gone:
+            kill(self.worker, number)
+        self._end_what_is_left(number)
+
+    def _end_what_is_left(self, number: int) -> None:
+        self.reason = self.reason or signal.Signals(number).name
+        if self.worker_is_gone:
+            self._stop(self.reason)
+
+
+def become_subreaper(parent: "int | None", death_signal: int = signal.SIGTERM) -> None:
+    """Adopt all orphans below this process; end with the parent (a harness), where there is one."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     if parent is not None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl(PR_SET_PDEATHSIG, death_signal)
         if os.getppid() != parent:
             sys.exit(SIGNAL_EXIT_BASE + signal.SIGTERM)
 
@@ -88,11 +150,18 @@ def prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(%d, %d)" % (option, value))
 
 
-def spawn(launch: dict) -> int:
-    """Start the worker, in its cgroup and on its CPUs before its first instruction; returns its pid."""
+def spawn(launch: dict, stop: StopRequest) -> "tuple[int, int]":
+    """Start the worker, in its cgroup and on its CPUs before its first instruction; returns its pid and that moment.
+
+    Joining a cgroup can take the kernel 20 ms: that is not the worker's time.
+    """
+    told, tell = os.pipe()
     pid = os.fork()
     if pid:
-        return pid
+        os.close(tell)
+        text = os.read(told, 32)  # the worker's end of the pipe closes by itself when the worker's program begins
+        os.close(told)
+        return pid, int(text or time.monotonic_ns())
     try:
         # Should this launcher be killed outright, the worker does not outlive it.
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -101,17 +170,32 @@ def spawn(launch: dict) -> int:
                 file.write(str(os.getpid()))
         if launch.get("cpus"):
             os.sched_setaffinity(0, launch["cpus"])
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.alarm(0)
+        if stop.forwards:
+            for number in stop.heard + (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these two, a shell does not
+                signal.signal(number, signal.SIG_DFL)
+        else:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.alarm(0)
+        set_streams(launch)
+        os.chdir(launch.get("cwd") or ".")
+        environment = os.environ if launch["environment"] is None else launch["environment"]
+        os.write(tell, str(time.monotonic_ns()).encode())
+        os.execve(launch["argv"][0], launch["argv"], environment)
+    except OSError as error:
+        os.write(2, ("cannot start %s: %s\n" % (launch["argv"], error)).encode())
+    os._exit(127)
+    return 0
+
+
+def set_streams(launch: dict) -> None:
+    """Standard input, output and error of the worker: empty and two log files, or the launcher's own."""
+    if not launch.get("inherit_streams"):
         redirect(os.devnull, os.O_RDONLY, 0)
         redirect("stdout.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1)
         redirect("stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 2)
-        os.execve(launch["argv"][0], launch["argv"], launch["environment"])
-    except OSError as error:
-        os.write(2, ("cannot start the worker %s: %s\n" % (launch["argv"], error)).encode())
-    os._exit(127)
-    return 0
+    if launch.get("stdout_to_stderr"):
+        os.dup2(2, 1)
 
 
 def redirect(path: str, flags: int, descriptor: int) -> None:
@@ -131,9 +215,19 @@ def reap_until_gone(worker: int, log: int, stop: StopRequest) -> int:
         write_exit(log, pid, status, usage)
         if pid == worker:
             return exit_status(status)
-        if stop.reason:
+        if stop.reason and not stop.forwards:
             # An orphan adopted after the first round of kills.
             kill(worker)
+
+
+def reap(log: int, left_behind: bool) -> bool:
+    """Wait for any child's end and write it down. Returns whether there was a child."""
+    try:
+        pid, status, usage = os.wait4(-1, 0)
+    except ChildProcessError:
+        return False
+    write_exit(log, pid, status, usage, left_behind)
+    return True
 
 
 def kill_the_rest(log: int) -> None:
@@ -141,11 +235,8 @@ def kill_the_rest(log: int) -> None:
     while True:
         for pid in children_of_self():
             kill(pid)
-        try:
-            pid, status, usage = os.wait4(-1, 0)
-        except ChildProcessError:
+        if not reap(log, left_behind=True):
             return
-        write_exit(log, pid, status, usage, left_behind=True)
 
 
 def children_of_self() -> "list[int]":
@@ -157,10 +248,10 @@ def children_of_self() -> "list[int]":
         return []
 
 
-def kill(pid: int) -> None:
-    """SIGKILL, to a process that may be gone already."""
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """A signal, to a process that may be gone already."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         pass
 
@@ -187,7 +278,7 @@ def write_exit(log: int, pid: int, status: int, usage, left_behind: bool = False
 
 def write(log: int, **fields) -> None:
     """Append one JSON line."""
-    os.write(log, json.dumps(dict(fields, t_ns=time.monotonic_ns())).encode("utf-8") + b"\n")
+    os.write(log, json.dumps(dict({"t_ns": time.monotonic_ns()}, **fields)).encode("utf-8") + b"\n")
 
 
 if __name__ == "__main__":

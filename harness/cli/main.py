@@ -8,7 +8,7 @@ import sys
 import typer
 
 from harness import __version__
-from harness.cli import adapter, compare, data, frameworks, network, parity, plan, prepare, report, run
+from harness.cli import adapter, compare, data, doctor, frameworks, network, parity, plan, prepare, report, run, sample
 from harness.errors import DlgaugeError
 
 EXIT_ERROR = 2
@@ -29,7 +29,10 @@ app.command()(compare.compare)
 app.command()(report.report)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)
+app.command()(doctor.doctor)
 app.command()(parity.parity)
+# Everything after COMMAND is the command's, options included.
+app.command(context_settings={"allow_interspersed_args": False})(sample.sample)
 app.add_typer(adapter.app)
 app.add_typer(data.app)
 app.add_typer(network.app)

@@ -71,6 +71,7 @@ class TrialOutcome:
         host: facts of the machine.
         environment: kind, image or venv, content hash.
         not_measured: key -> reason, for what could not be measured.
+        canary: `before` and `after` the worker, each with `compute_s` and `memory_s`: how long equal work took.
         clock_anchors: `begin` and `end`, each with `realtime_ns`, `monotonic_ns`, `boottime_ns`.
     """
 
@@ -84,4 +85,5 @@ class TrialOutcome:
     host: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     not_measured: dict[str, str] = field(default_factory=dict)
+    canary: dict[str, dict[str, Any]] = field(default_factory=dict)
     clock_anchors: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.errors import EnvironmentFailed
+from harness.execution.canary import run_canary
 from harness.execution.environments import Environment, EnvironmentState, Readiness, make_environment
 from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
 from harness.execution.skipping import LARGER, OutOfMemoryTrials
 from harness.execution.stopping import StopRequest
-from harness.execution.trial_runner import Observer, outcome_without_run, run_trial
+from harness.execution.trial_runner import Canary, Observer, outcome_without_run, run_trial
 from harness.study import FrameworkDescription, Plan, Trial
 from harness.study.trial import canonical_json
 from harness.workloads import PreparedData, prepare
@@ -86,6 +87,7 @@ class StudyRunner:
         again: run trials that have a final record too, and those larger than one that ran out of memory.
         stop: a request to stop the study.
         environment_for: makes environments; tests pass their own.
+        canary: run before and after each worker; None runs none.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class StudyRunner:
         again: bool = False,
         stop: StopRequest | None = None,
         environment_for: Callable[[FrameworkDescription], Environment] = make_environment,
+        canary: Canary | None = run_canary,
     ) -> None:
         self._frameworks = frameworks
         self._keeper = keeper
@@ -106,6 +109,7 @@ class StudyRunner:
         self._again = again
         self._stop = stop or StopRequest()
         self._environment_for = environment_for
+        self._canary = canary
         self._prepared: dict[str, PreparedData] = {}
         self._failed: dict[str, EnvironmentFailed] = {}
         self._out_of_memory = OutOfMemoryTrials()
@@ -174,7 +178,8 @@ class StudyRunner:
                 skipped = Termination(TerminationKind.SKIPPED, LARGER.format(trial=smaller))
                 outcome = outcome_without_run(trial, folder, skipped)
             else:
-                outcome = run_trial(trial, environment, self._data(trial), folder, observer, self._stop)
+                data = self._data(trial)
+                outcome = run_trial(trial, environment, data, folder, observer, self._stop, self._canary)
         if outcome.termination.kind is TerminationKind.OUT_OF_MEMORY:
             self._out_of_memory.add(trial.id, trial.specification)
         self._keeper.keep(outcome)

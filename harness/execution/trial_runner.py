@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from frameworks.worker.protocol import EVENTS_FILE, STEPS_FILE
 from harness.errors import DlgaugeError, EnvironmentFailed
+from harness.execution.canary import CanaryError, run_canary
 from harness.execution.environments import Environment
 from harness.execution.host import clock_anchor, describe_host
 from harness.execution.in_force import code_hash, memory_mismatches
@@ -25,6 +26,9 @@ from harness.study import Trial
 from harness.workloads import PreparedData
 
 PROGRESS_PERIOD_S = 0.5
+
+Canary = Callable[[Sequence[int]], dict[str, Any]]
+"""Does a fixed amount of work on the given CPUs and returns how long it took; see `harness.execution.canary`."""
 
 
 class Observer(Protocol):
@@ -46,6 +50,7 @@ class _Course:
     t_worker_ns: int | None = None
     timed_out_after_s: float | None = None
     cancelled: bool = False
+    canary: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def run_trial(
@@ -55,6 +60,7 @@ def run_trial(
     folder: Path,
     observer: Observer,
     stop: StopRequest | None = None,
+    canary: Canary | None = run_canary,
 ) -> TrialOutcome:
     """Run one trial in a fresh folder; whatever happens to it becomes its termination.
 
@@ -62,6 +68,7 @@ def run_trial(
         folder: a fresh trial folder on the store's filesystem.
         observer: is told of events and progress.
         stop: when it is requested, the trial ends `cancelled`.
+        canary: run before and after the worker; None runs none.
     """
     started_at, t_begin_ns, begin = _utc_now(), time.monotonic_ns(), clock_anchor()
     host, facts, course = describe_host(), {}, _Course()
@@ -69,7 +76,9 @@ def run_trial(
         facts = {**environment.facts(), "code_sha256": code_hash(environment.framework.adapter_folder)}
         data_folder = environment.data_folder_seen(data.folder)
         write_trial_files(folder, trial, data_folder, environment.framework.honours)
+        _run_canary(canary, "before", trial, course)
         evidence = _run(trial, environment, data, folder, observer, stop or StopRequest(), course)
+        _run_canary(None if course.cancelled else canary, "after", trial, course)
         termination = classify(evidence, folder)
     except (EnvironmentFailed, OSError) as error:
         tail = log_tail(folder, ("launcher.log", "stderr.log"))
@@ -85,6 +94,7 @@ def run_trial(
         host=host,
         environment=facts,
         not_measured=course.not_measured,
+        canary=course.canary,
         clock_anchors={"begin": begin, "end": clock_anchor()},
     )
 
@@ -203,6 +213,17 @@ class _Watch:
                 method(value)
             except OSError:
                 self._listening = False
+
+
+def _run_canary(canary: Canary | None, when: str, trial: Trial, course: _Course) -> None:
+    """One canary on the trial's CPUs, while nothing else of the trial runs; the trial does not depend on it."""
+    if canary is None:
+        course.not_measured.setdefault("canary", f"no canary was run {when} the worker")
+        return
+    try:
+        course.canary[when] = canary(trial.specification["profile"]["cpus"])
+    except CanaryError as error:
+        course.not_measured["canary"] = str(error)
 
 
 def _start_sampler(folder: Path, course: _Course) -> SamplerProcess | None:

@@ -89,6 +89,7 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "host": outcome.host,
         "environment": outcome.environment,
         "clock_anchors": outcome.clock_anchors,
+        "canary": outcome.canary,
         "phases": [phase.to_dict() for phase in job.phases],
         "summary": summary.values,
         "sources": summary.sources,

@@ -28,3 +28,9 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
         f"median {statistics.median(values):.{digits}f}, range {min(values):.{digits}f} to {max(values):.{digits}f}, "
         f"n = {len(values)}"
     )
+
+
+def verdict(name: str, figure: str, target: str, met: bool) -> bool:
+    """One figure beside its target, and whether it is met; returns that."""
+    print(f"{name}: {figure} (target {target}: {'met' if met else 'MISSED'})", flush=True)
+    return met

@@ -13,6 +13,7 @@ from harness.cli.progress import PlainObserver
 from harness.cli.run import StoreKeeper
 from harness.execution import EnvironmentState, Readiness, StudyResult, StudyRunner
 from harness.execution.stopping import StopRequest
+from harness.execution.trial_runner import Canary
 from harness.execution.venvs import VenvEnvironment
 from harness.records import Store
 from harness.study import FrameworkDescription, load_frameworks, load_study, make_plan
@@ -78,15 +79,18 @@ def run_study(
     again: bool = False,
     environment: Any = HereEnvironment,
     stop: StopRequest | None = None,
+    canary: Canary | None = None,
 ) -> StudyResult:
-    """Run a study file on the fake framework into a store."""
+    """Run a study file on the fake framework into a store; without a canary, which would double the time of a test."""
     os.environ["DLGAUGE_FRAMEWORKS"] = str(FAKES)
     try:
         plan = make_plan(load_study(study))
         keeper, frameworks = StoreKeeper(store), load_frameworks()
     finally:
         del os.environ["DLGAUGE_FRAMEWORKS"]
-    runner = StudyRunner(frameworks, keeper, PlainObserver(), again=again, stop=stop, environment_for=environment)
+    runner = StudyRunner(
+        frameworks, keeper, PlainObserver(), again=again, stop=stop, environment_for=environment, canary=canary
+    )
     return runner.run(plan)
 
 

@@ -53,7 +53,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "launch.json").write_text(json.dumps(launch))
     command = [sys.executable, "-I", "-S", launcher.__file__, str(tmp_path)]
     assert subprocess.run(command, check=False).returncode == 127
-    assert "cannot start the worker ['/no/such/program']" in (tmp_path / "stderr.log").read_text()
+    assert "cannot start ['/no/such/program']" in (tmp_path / "stderr.log").read_text()
 
 
 def test_orphans_are_adopted_and_ended_with_the_worker(tmp_path: Path) -> None:
