@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.records.counters import CounterSeries, series
-from harness.records.phases import Phase, of_kind
+from harness.records.phases import Phase, of_kind, worker_end_ns
+from harness.records.quality import sampling_quality
 from harness.records.reading import TrialFiles, number
 
 if TYPE_CHECKING:
@@ -92,6 +93,16 @@ class Job:
         ends = self.files.steps["t_end_ns"]
         parts = [np.diff(ends[first:stop], prepend=phase.begin_ns) for phase, first, stop in self.train_steps]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    @cached_property
+    def worker_end_ns(self) -> int:
+        """When the worker was gone."""
+        return worker_end_ns(self.files, self.t_end_ns)
+
+    @cached_property
+    def sampling(self) -> dict[str, Any]:
+        """How well the trial was sampled: `sampling` of the manifest."""
+        return sampling_quality(self)
 
     @cached_property
     def _launcher_end(self) -> dict[str, Any]:

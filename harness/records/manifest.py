@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +16,10 @@ from harness.records.phases import partition, with_cpu_time, worker_end_ns
 from harness.records.reading import TrialFiles, integer, text
 from harness.records.schema import SCHEMA_VERSION
 from harness.records.summary import Summary, summarise
-from harness.records.validation import NO_VALIDATION, VALIDATION_KEYS
-from harness.sampling.audit import audit
+from harness.records.upgrades import UPGRADES, specified_training_flops
 from harness.sampling.schema import SAMPLES_FILE
-from harness.workloads import training_flops
 
 MANIFEST_FILE = "manifest.json"
-
-
-def _from_1(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 has `parity` and the summary key `achieved_flops_per_s`, which follows from what version 1 has."""
-    summary, reasons = manifest.get("summary"), manifest.get("not_measured")
-    if isinstance(summary, dict) and isinstance(reasons, dict):
-        flops, samples_per_s = _training_flops(manifest.get("specification") or {}), summary.get("samples_per_s")
-        achieved = None if flops is None or samples_per_s is None else flops * samples_per_s
-        summary = {**summary, "achieved_flops_per_s": achieved}
-        if achieved is None:
-            why = reasons.get("samples_per_s", "the specification has no network whose work could be counted")
-            reasons = {**reasons, "achieved_flops_per_s": why}
-        manifest = {**manifest, "summary": summary, "not_measured": reasons}
-    return {**manifest, "parity": {"certificate": None}}
-
-
-def _from_2(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Version 3 has the summary keys of validation; before it no setting could hold images out."""
-    summary, reasons = manifest.get("summary"), manifest.get("not_measured")
-    if isinstance(summary, dict) and isinstance(reasons, dict):
-        none = dict.fromkeys(VALIDATION_KEYS)
-        why = dict.fromkeys(VALIDATION_KEYS, NO_VALIDATION)
-        manifest = {**manifest, "summary": {**none, **summary}, "not_measured": {**why, **reasons}}
-    return manifest
-
-
-def _from_3(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Version 4 only adds."""
-    return manifest
-
-
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
-"""Version -> what makes a manifest of that version one of the next."""
 
 
 def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
@@ -92,7 +56,7 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "summary": summary.values,
         "sources": summary.sources,
         "not_measured": _reasons(outcome, job, summary),
-        "sampling": sampling_quality(job),
+        "sampling": job.sampling,
         "notes": files.notes,
         "parity": {"certificate": _certificate(outcome)},
     }
@@ -117,15 +81,8 @@ def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
         t_worker_ns=outcome.t_worker_ns,
         t_end_ns=outcome.t_end_ns,
         no_samples=f"no samples: {no_samples}",
-        training_flops=_training_flops(outcome.trial.specification),
+        training_flops=specified_training_flops(outcome.trial.specification),
     )
-
-
-def _training_flops(specification: Mapping[str, Any]) -> int | None:
-    try:
-        return training_flops(specification["workload"]["network"])
-    except (KeyError, TypeError, ValueError, DlgaugeError):  # a specification that no plan of this version made
-        return None
 
 
 def _certificate(outcome: TrialOutcome) -> str | None:
@@ -159,43 +116,6 @@ def _reasons(outcome: TrialOutcome, job: Job, summary: Summary) -> dict[str, str
             job.no_samples if job.cpu is None else "a phase has no sample near its edge",
         )
     return reasons
-
-
-def sampling_quality(job: Job) -> dict[str, Any]:
-    """What the sampler says of itself: period, lateness, gaps, own cost, and how far its sources of CPU time agree."""
-    files = job.files
-    samples = files.samples or {}
-    lateness = sorted(
-        start - planned
-        for trigger, planned, start in zip(
-            samples.get("trigger", ()), samples.get("t_planned_ns", ()), samples.get("t_start_ns", ()), strict=False
-        )
-        if trigger == "tick" and planned is not None and start is not None
-    )
-    own_ns = [value for value in samples.get("sampler_cpu_ns", ()) if value is not None]
-    skipped = [value for value in samples.get("ticks_skipped", ()) if value is not None]
-    return {
-        "period_ns": files.sampler_settings.get("period_ns", files.sampler_report.get("period_ns")),
-        "samples": len(samples.get("seq", ())),
-        "ticks_skipped": max(skipped) if skipped else None,
-        "lateness_p50_ns": _quantile(lateness, 0.5),
-        "lateness_p99_ns": _quantile(lateness, 0.99),
-        "lateness_max_ns": lateness[-1] if lateness else None,
-        "sampler_cpu_seconds": max(own_ns) / 1e9 if own_ns else None,
-        "audit": _audit(job),
-        "report": files.sampler_report,
-    }
-
-
-def _quantile(ordered: list[int], fraction: float) -> int | None:
-    return ordered[math.ceil(fraction * len(ordered)) - 1] if ordered else None
-
-
-def _audit(job: Job) -> dict[str, object]:
-    """CPU seconds of the job by every account there is: they should agree."""
-    by_samples = [job.counter(f"{name}_cpu_ns") for name in ("cgroup", "tree")]
-    cgroup_s, tree_s = (None if counter is None else counter.total / 1e9 for counter in by_samples)
-    return audit(cgroup_s, tree_s, job.reaped_cpu_s, job.launcher_cpu_s or 0.0)
 
 
 def jsonable(value: Any) -> Any:

@@ -10,6 +10,7 @@ from frameworks.worker.protocol import DATA_NS_UNKNOWN
 from harness.records.counters import series
 from harness.records.job import Job
 from harness.records.phases import of_kind
+from harness.records.quality import summary_of_quality
 from harness.records.reading import integer, number
 from harness.records.summary_keys import SUMMARY_KEYS
 from harness.records.validation import VALIDATION_KEYS, best_validation
@@ -56,7 +57,7 @@ def summarise(job: Job, not_measured: dict[str, str]) -> Summary:
         not_measured: key -> reason, from whoever ran the trial; for these keys its word counts.
     """
     found: dict[str, Value] = {}
-    for group in (_times, _steps, _quality, _validation, _processor, _memory_and_disk, _others):
+    for group in (_times, _steps, _quality, _validation, _processor, _memory_and_disk, _others, _sampling):
         found.update(group(job))
     values: dict[str, float | int | None] = {}
     reasons: dict[str, str] = {}
@@ -282,6 +283,11 @@ def _peak_resident(job: Job) -> int | None:
 def _others(job: Job) -> Iterator[tuple[str, Value]]:
     yield "foreign_cores_mean", _foreign_cores(job)
     yield "sampler_cpu_seconds", _sampler_cpu_seconds(job)
+
+
+def _sampling(job: Job) -> Iterator[tuple[str, Value]]:
+    for key, value in summary_of_quality(job.sampling).items():
+        yield key, NotMeasured(value) if isinstance(value, str) else value
 
 
 def _sampler_cpu_seconds(job: Job) -> Value:

@@ -9,7 +9,9 @@ from typing import Any, TypeGuard
 from harness.analysis.cells import seed_of
 from harness.analysis.columns import Column, column_for
 from harness.analysis.comparison import UNKNOWN, code_hash
+from harness.analysis.notes import FLAGS
 from harness.records import Record
+from harness.records.quality import quality_flags
 from harness.reporting.numbers import NOT_AVAILABLE, show_number
 
 
@@ -53,13 +55,17 @@ class QualityRow:
     id: str
     label: str
     period: str
+    rate: str
     samples: str
+    coverage: str
     lateness_p50: str
     lateness_p99: str
     skipped: str
     cpu: str
+    cores: str
     audit: str
     flagged: bool
+    flags: tuple[str, ...]
 
 
 ACCOUNTS = {"cgroup_cpu_s": "cgroup", "tree_cpu_s": "process tree", "rusage_cpu_s": "wait4"}
@@ -67,6 +73,11 @@ ACCOUNTS = {"cgroup_cpu_s": "cgroup", "tree_cpu_s": "process tree", "rusage_cpu_
 
 MILLISECONDS = Column("", "", "ns", "", scale=1e6, digits=3)
 """How times of the sampler are shown."""
+
+HERTZ = Column("", "", "1/s", "", digits=3)
+PERCENT = Column("", "", "fraction", "", scale=0.01, digits=4)
+OWN_PERCENT = Column("", "", "fraction", "", scale=0.01, digits=2)
+"""How rate, coverage and the sampler's own use are shown."""
 
 CODE_DIGITS = 12
 """Digits of a hash of code that are shown."""
@@ -149,19 +160,27 @@ def _quality(record: Record) -> QualityRow:
         id=record.id,
         label=record.label,
         period=_milliseconds(sampling.get("period_ns")),
+        rate=show_number(_number(sampling.get("achieved_rate_hz")), HERTZ),
         samples=_text(sampling.get("samples")),
+        coverage=show_number(_number(sampling.get("coverage")), PERCENT),
         lateness_p50=_milliseconds(sampling.get("lateness_p50_ns")),
         lateness_p99=_milliseconds(sampling.get("lateness_p99_ns")),
         skipped=_text(sampling.get("ticks_skipped")),
         cpu=show_number(sampling.get("sampler_cpu_seconds"), column_for("sampler_cpu_seconds")),
         audit=", ".join(f"{words} {value:.2f} s" for words, value in accounts.items() if _is_number(value))
         or NOT_AVAILABLE,
+        cores=show_number(_number(sampling.get("sampler_cores")), OWN_PERCENT),
         flagged=audit.get("flag") is True,
+        flags=tuple(FLAGS.get(flag, flag) for flag in quality_flags(sampling) if flag != "cpu_audit_failed"),
     )
 
 
 def _milliseconds(ns: Any) -> str:
-    return show_number(ns if _is_number(ns) else None, MILLISECONDS)
+    return show_number(_number(ns), MILLISECONDS)
+
+
+def _number(value: Any) -> float | None:
+    return value if _is_number(value) else None
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:

@@ -148,6 +148,10 @@ EXPECTED = {
     "disk_write_bytes": 1000,
     "sampler_cpu_seconds": OWN_CORES * 6.8,
     "overhead_s": 7.0 - 6.6,
+    "ticks_skipped": 0,
+    # No tick among the samples, no cgroup and no launcher: nothing to be said.
+    **dict.fromkeys(("sampling_rate_hz", "sampling_coverage", "lateness_p50_s", "lateness_p99_s")),
+    "cpu_disagreement_fraction": None,
 }
 
 
@@ -160,7 +164,8 @@ def test_every_key_has_the_value_worked_out_by_hand(tmp_path: Path) -> None:
     assert {key: found.pop(key) for key in VALIDATION_KEYS} == dict.fromkeys(VALIDATION_KEYS)
     assert found == pytest.approx(EXPECTED)
     assert set(made["summary"]) == set(SUMMARY_KEYS)
-    assert set(made["not_measured"]) == {"gpu", *VALIDATION_KEYS}
+    of_ticks = {key for key, value in EXPECTED.items() if value is None}
+    assert set(made["not_measured"]) == {"gpu", *VALIDATION_KEYS, *of_ticks}
     assert made["sources"] == {"cpu_seconds": "tree", "peak_memory_bytes": "largest_process_vmhwm"}
 
 
