@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.records.attribution import Counted
 from harness.records.counters import CounterSeries, series
 from harness.records.phases import Phase, of_kind, worker_end_ns
 from harness.records.quality import sampling_quality
@@ -22,9 +23,11 @@ class Job:
 
     Attributes:
         files: the trial folder, read.
-        phases: with CPU time attributed.
+        phases: with what was used in each.
+        unmarked: what lies before the first and after the last of them.
         cpu: the job's CPU time, a counter in ns; None where not sampled.
         cpu_source: `cgroup` or `tree`.
+        quantities: the counters that phases are told apart by, the CPU time first.
         batch_size: of the setting.
         setting: of the specification; empty where it has none.
         training_flops: operations of the network for one image in training; None where there is no network.
@@ -34,6 +37,7 @@ class Job:
 
     files: TrialFiles
     phases: list[Phase]
+    unmarked: list[Phase]
     cpu: CounterSeries | None
     cpu_source: str | None
     batch_size: int | None
@@ -44,11 +48,17 @@ class Job:
     training_flops: int | None = None
     setting: Mapping[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    quantities: list[Counted] = field(default_factory=list)
 
     @cached_property
     def train(self) -> list[Phase]:
         """The `train` phases."""
         return of_kind(self.phases, "train")
+
+    @property
+    def phase_cpu(self) -> CounterSeries | None:
+        """CPU time within phases, a counter in ns: from the source that tells them apart best."""
+        return next((part for one in self.quantities[:1] for part in one.parts), None)
 
     @cached_property
     def training_ns(self) -> int:

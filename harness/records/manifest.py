@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DlgaugeError, StoreError
 from harness.execution.outcome import TrialOutcome
+from harness.records.attribution import Counted, attribute, counted_quantities, peak_reason, reasons, sums, with_peaks
 from harness.records.certificates import covering_certificate
 from harness.records.counters import CounterSeries, series
 from harness.records.job import Job
-from harness.records.phases import partition, with_cpu_time, worker_end_ns
+from harness.records.phases import Phase, partition, unmarked, worker_end_ns
 from harness.records.reading import TrialFiles, integer, text
 from harness.records.schema import SCHEMA_VERSION
 from harness.records.summary import Summary, summarise
@@ -53,6 +55,8 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "environment": outcome.environment,
         "clock_anchors": outcome.clock_anchors,
         "phases": [phase.to_dict() for phase in job.phases],
+        "unmarked": [row.to_dict() for row in job.unmarked],
+        "phase_sums": sums([*job.phases, *job.unmarked], job.quantities),
         "summary": summary.values,
         "sources": summary.sources,
         "not_measured": _reasons(outcome, job, summary),
@@ -66,13 +70,14 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
 
 def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
     cpu, source = job_cpu(files, outcome.t_worker_ns)
-    phases = with_cpu_time(partition(files, worker_end_ns(files, outcome.t_end_ns)), cpu)
     no_samples = outcome.not_measured.get("samples") or files.missing.get(SAMPLES_FILE, "")
     setting = outcome.trial.specification.get("setting")
     setting = setting if isinstance(setting, dict) else {}
-    return Job(
+    marked = partition(files, worker_end_ns(files, outcome.t_end_ns))
+    job = Job(
         files=files,
-        phases=phases,
+        phases=[],
+        unmarked=[],
         cpu=cpu,
         cpu_source=source,
         batch_size=integer(setting.get("batch_size")),
@@ -83,6 +88,34 @@ def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
         no_samples=f"no samples: {no_samples}",
         training_flops=specified_training_flops(outcome.trial.specification),
     )
+    missing = {**files.sampler_reasons, **outcome.not_measured}
+    job.quantities = counted_quantities(files, outcome.t_worker_ns, _phase_cpu(job, marked), missing, job.no_samples)
+    job.phases = _attributed(job, marked)
+    job.unmarked = _attributed(job, unmarked(files, marked, outcome.t_worker_ns, outcome.t_end_ns))
+    return job
+
+
+def _attributed(job: Job, rows: list[Phase]) -> list[Phase]:
+    return with_peaks(attribute(rows, job.quantities), job.files.samples)
+
+
+def _phase_cpu(job: Job, marked: Sequence[Phase]) -> Counted:
+    """CPU time from the source that tells phases apart best: the tree's, as long as no time of it was lost in a phase.
+
+    A v1 cgroup's counter lags behind a running task by up to a tick of the scheduler; the clocks of processes do not.
+    After the last phase the tree may fall short: the time of an ended worker is known in clock ticks of 10 ms only.
+    """
+    tree, samples = job.counter("tree_cpu_ns"), job.files.samples or {}
+    last_ns = marked[-1].end_ns if marked else job.t_end_ns
+    columns = (samples.get(name, ()) for name in ("t_start_ns", "tree_cpu_regress_ns"))
+    lost = any(regress and t_ns < last_ns for t_ns, regress in zip(*columns, strict=False))
+    found, source = job.cpu, job.cpu_source
+    if tree is not None and source == "cgroup" and not lost and job.sampling["audit"].get("flag") is False:
+        found, source = tree, "tree"
+    if found is None:
+        return Counted("cpu_seconds", (), 1e9, "tree", missing=job.no_samples)
+    job.sources["phases.cpu_seconds"] = str(source)
+    return Counted("cpu_seconds", (found,), 1e9, str(source))
 
 
 def _certificate(outcome: TrialOutcome) -> str | None:
@@ -109,13 +142,10 @@ def _description(files: TrialFiles) -> dict[str, Any]:
 
 
 def _reasons(outcome: TrialOutcome, job: Job, summary: Summary) -> dict[str, str]:
-    reasons = {**job.files.sampler_reasons, **outcome.not_measured, **summary.not_measured}
-    if any(phase.cpu_seconds is None for phase in job.phases):
-        reasons.setdefault(
-            "phases.cpu_seconds",
-            job.no_samples if job.cpu is None else "a phase has no sample near its edge",
-        )
-    return reasons
+    missing = {**job.files.sampler_reasons, **outcome.not_measured}
+    rows = [*job.phases, *job.unmarked]
+    of_phases = {**reasons(rows, job.quantities), **peak_reason(rows, job.files.samples, missing)}
+    return {**of_phases, **missing, **summary.not_measured}
 
 
 def jsonable(value: Any) -> Any:

@@ -231,7 +231,7 @@ def _no_counter(job: Job, column: str) -> str:
 def _training_cpu_seconds(job: Job) -> Value:
     if not job.train:
         return NotMeasured(_absent(job, "train"))
-    if job.cpu is None:
+    if job.phase_cpu is None:
         return NotMeasured(_no_counter(job, "tree_cpu_ns"))
     parts = [phase.cpu_seconds for phase in job.train if phase.cpu_seconds is not None]
     if len(parts) < len(job.train):
@@ -242,12 +242,12 @@ def _training_cpu_seconds(job: Job) -> Value:
 def _cores_used_max(job: Job) -> Value:
     if not job.train:
         return NotMeasured(_absent(job, "train"))
-    if job.cpu is None:
+    if job.phase_cpu is None:
         return NotMeasured(_no_counter(job, "tree_cpu_ns"))
     measured = [phase for phase in job.train if phase.cpu_seconds is not None]
     if not measured:
         return NotMeasured("a train phase has no sample near its edge")
-    rates = [job.cpu.highest_rate(phase.begin_ns, phase.end_ns, WINDOW_NS) for phase in measured]
+    rates = [job.phase_cpu.highest_rate(phase.begin_ns, phase.end_ns, WINDOW_NS) for phase in measured]
     found = [rate for rate in rates if rate is not None]
     return max(found) if found else NotMeasured("no train phase lasted 1 s, the window of this number")
 
@@ -305,7 +305,7 @@ def _foreign_cores(job: Job) -> Value:
     sampler = series(job.files.samples, "sampler_cpu_ns")
     busy = [series(job.files.samples, f"host_{state}_ticks") for state in HOST_BUSY]
     found = [counter for counter in busy if counter is not None]
-    if job.cpu is None:
+    if job.phase_cpu is None:
         return NotMeasured(_no_counter(job, "tree_cpu_ns"))
     if sampler is None or len(found) < len(HOST_BUSY):
         return NotMeasured(_no_counter(job, "host_user_ticks"))
@@ -319,7 +319,7 @@ def _foreign_cores(job: Job) -> Value:
     tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
     foreign_s = sum(
         sum(counter.increase(phase.begin_ns, phase.end_ns) for counter in found) * tick_s
-        - (job.cpu.increase(phase.begin_ns, phase.end_ns) + sampler.increase(phase.begin_ns, phase.end_ns)) / 1e9
+        - (job.phase_cpu.increase(phase.begin_ns, phase.end_ns) + sampler.increase(phase.begin_ns, phase.end_ns)) / 1e9
         for phase in job.train
     )
     return foreign_s / training_s

@@ -10,7 +10,6 @@ from harness.records.quality import SUMMARY_OF_QUALITY, quality_flags
 from harness.records.validation import NO_VALIDATION, VALIDATION_KEYS
 from harness.workloads import training_flops
 
-
 NOT_BEFORE_4 = "records of schema version 3 and older did not hold it"
 
 

@@ -52,7 +52,10 @@ def to_json(comparisons: Sequence[Comparison], store: Path | str) -> str:
 
 
 def to_csv(comparisons: Sequence[Comparison]) -> str:
-    """One line a cell and quantity, those of the sampling's quality always among them. `varied` and `missing` are JSON, `trials` are ids separated by spaces."""
+    """One line a cell and quantity, those of the sampling's quality always among them.
+
+    `varied` and `missing` are JSON, `trials` are ids separated by spaces.
+    """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, CSV_FIELDS, lineterminator="\n")
     writer.writeheader()
