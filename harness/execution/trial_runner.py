@@ -16,6 +16,7 @@ from harness.execution.host import clock_anchor, describe_host
 from harness.execution.in_force import code_hash, memory_limit_mismatch
 from harness.execution.launching import Launch
 from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
+from harness.execution.outcome_file import write_start
 from harness.execution.stopping import StopRequest
 from harness.execution.tailing import EventTail, Step, last_step, log_tail
 from harness.execution.termination import Evidence, classify
@@ -67,6 +68,7 @@ def run_trial(
     host, facts, course = describe_host(), {}, _Course()
     try:
         facts = {**environment.facts(), "code_sha256": code_hash(environment.framework.adapter_folder)}
+        write_start(folder, trial, started_at, t_begin_ns, host, facts, begin)
         write_trial_files(folder, trial, environment.data_folder_seen(data.folder))
         evidence = _run(trial, environment, data, folder, observer, stop or StopRequest(), course)
         termination = classify(evidence, folder)

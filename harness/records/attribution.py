@@ -1,7 +1,8 @@
 """What was used in each phase: counters differenced at the marks, peaks that the kernel kept from mark to mark.
 
 At every mark the sampler takes a boundary sample. Over the short gap between mark and sample a counter is taken back at
-the rate of what follows, and only there; a phase with an edge further than `MAX_EDGE_GAP_NS` from any sample has no value.
+the rate of what follows, and only there; a phase with an edge further than `MAX_EDGE_GAP_NS` from any sample has no
+value.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class CounterSeries:
         """Value at a phase mark, from the boundary sample that follows it.
 
         What lies between mark and sample belongs to the phase that begins, so the sample's value is taken back at the
-        rate of what follows it, not at that of the phase before: where work stops or starts at the mark, a straight line
-        across it would give the delay of the sample to the wrong phase. Never outside the samples on both sides.
+        rate of what follows it, not at that of the phase before: where work stops or starts at the mark, a straight
+        line across it would give the delay of the sample to the wrong phase. Never below the sample before.
         """
         import numpy as np
 
