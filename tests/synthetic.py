@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ def write_record(
     cpu_accounts: tuple[float | None, float | None, float | None] = (19.95, 19.8, 19.9),
     summary: Mapping[str, Any] | None = None,
     sampling: Mapping[str, Any] | None = None,
+    disturbances: Sequence[Mapping[str, Any]] = (),
     not_measured: Mapping[str, str] | None = None,
     memory_source: str = "largest_process_vmhwm",
     samples: bool = True,
@@ -125,6 +126,7 @@ def write_record(
             "audit": audit(*cpu_accounts, root_cpu_s=0.1),
             **(sampling or {}),
         },
+        "disturbances": [dict(one) for one in disturbances],
         "notes": [],
         "parity": {"certificate": certificate},
         "files": {},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
 from harness.analysis.columns import DEFAULT_KEYS, Column, select_columns
+from harness.analysis.disturbances import Disturbance, disturbances_of
 from harness.analysis.notes import notes
 from harness.analysis.sampling import Sampling, sampling_of
 from harness.analysis.stability import Stability, judge_stability
@@ -71,6 +72,7 @@ class Cell:
         uncovered: trials that no parity certificate covers, neither when they ran nor since.
         stability: how noisy its training time is.
         sampling: how well its trials were sampled.
+        disturbances: signals beyond their limits in its trials.
     """
 
     key: CellKey
@@ -83,6 +85,7 @@ class Cell:
     uncovered: int
     stability: Stability
     sampling: Sampling
+    disturbances: tuple[Disturbance, ...]
 
     @property
     def n(self) -> int:
@@ -227,6 +230,7 @@ def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Se
         uncovered=sum(record.parity_certificate is None for record in records),
         stability=judge_stability(records, values["training_time_s"].statistics),
         sampling=sampling_of(records),
+        disturbances=disturbances_of(records),
     )
 
 

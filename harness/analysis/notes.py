@@ -21,6 +21,7 @@ def notes(
     yield from _equal_labels(cells)
     yield from _without_certificate(cells)
     yield from _poorly_sampled(cells)
+    yield from _disturbed(cells)
     yield from _stopped_early(cells)
     yield from _mixed_code(cells)
     yield from _mixed_caches(cells)
@@ -101,6 +102,13 @@ def _poorly_sampled(cells: Sequence[Cell]) -> Iterable[str]:
                 f"{FLAGS.get(flag, flag)} ({count} of {_trials(cell.n)})" for flag, count in found.items()
             )
             yield f"{_name(cell)}: quality of the sampling: {listed}."
+
+
+def _disturbed(cells: Sequence[Cell]) -> Iterable[str]:
+    for cell in cells:
+        if cell.disturbances:
+            listed = "; ".join(f"{one.words} in {one.trials} of {_trials(cell.n)}" for one in cell.disturbances)
+            yield f"{_name(cell)}: disturbed: {listed}."
 
 
 def _mixed_code(cells: Sequence[Cell]) -> Iterable[str]:

@@ -13,6 +13,7 @@ from harness.execution.outcome import TrialOutcome
 from harness.records.attribution import Counted, attribute, counted_quantities, peak_reason, reasons, sums, with_peaks
 from harness.records.certificates import covering_certificate
 from harness.records.counters import CounterSeries, series
+from harness.records.disturbances import disturbances
 from harness.records.job import Job
 from harness.records.phases import Phase, partition, unmarked, worker_end_ns
 from harness.records.reading import TrialFiles, integer, text
@@ -61,6 +62,7 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "sources": summary.sources,
         "not_measured": _reasons(outcome, job, summary),
         "sampling": job.sampling,
+        "disturbances": disturbances(job, outcome.clock_anchors, getattr(outcome, "canary", None)),
         "notes": files.notes,
         "parity": {"certificate": _certificate(outcome)},
     }

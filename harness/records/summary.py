@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from frameworks.worker.protocol import DATA_NS_UNKNOWN
-from harness.records.counters import series
+from harness.records.foreign import foreign_cores
 from harness.records.job import Job
 from harness.records.phases import of_kind
 from harness.records.quality import summary_of_quality
@@ -20,8 +19,6 @@ FEWEST_STEPS_FOR_P95 = 20
 WINDOW_NS = 1_000_000_000
 SHORTEST_FOREIGN_S = 1.0
 """The host counts in ticks of 10 ms; over less than this their grain would be the result."""
-
-HOST_BUSY = ("user", "nice", "system", "irq", "softirq")
 
 
 @dataclass(frozen=True)
@@ -302,13 +299,8 @@ def _sampler_cpu_seconds(job: Job) -> Value:
 def _foreign_cores(job: Job) -> Value:
     if not job.train:
         return NotMeasured(_absent(job, "train"))
-    sampler = series(job.files.samples, "sampler_cpu_ns")
-    busy = [series(job.files.samples, f"host_{state}_ticks") for state in HOST_BUSY]
-    found = [counter for counter in busy if counter is not None]
     if job.phase_cpu is None:
         return NotMeasured(_no_counter(job, "tree_cpu_ns"))
-    if sampler is None or len(found) < len(HOST_BUSY):
-        return NotMeasured(_no_counter(job, "host_user_ticks"))
     training_s = job.training_ns / 1e9
     if training_s < SHORTEST_FOREIGN_S:
         return NotMeasured(
@@ -316,10 +308,8 @@ def _foreign_cores(job: Job) -> Value:
         )
     if any(phase.cpu_seconds is None for phase in job.train):
         return NotMeasured("a train phase has no sample near its edge")
-    tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
-    foreign_s = sum(
-        sum(counter.increase(phase.begin_ns, phase.end_ns) for counter in found) * tick_s
-        - (job.phase_cpu.increase(phase.begin_ns, phase.end_ns) + sampler.increase(phase.begin_ns, phase.end_ns)) / 1e9
-        for phase in job.train
-    )
-    return foreign_s / training_s
+    found = [(phase, foreign_cores(job, phase.begin_ns, phase.end_ns)) for phase in job.train]
+    known = [(phase.duration_s, cores) for phase, cores in found if cores is not None]
+    if len(known) < len([phase for phase in job.train if phase.end_ns > phase.begin_ns]):
+        return NotMeasured(_no_counter(job, "host_user_ticks"))
+    return sum(duration_s * cores for duration_s, cores in known) / training_s

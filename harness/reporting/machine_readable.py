@@ -157,6 +157,7 @@ def _cell(cell: Cell, columns: Sequence[Column]) -> dict[str, Any]:
         "code_sha256": dict(cell.codes),
         "values": {column.key: _value(cell.values.get(column.key), column.key) for column in columns},
         "sampling": _sampling(cell.sampling),
+        "disturbances": [asdict(one) for one in cell.disturbances],
         "stability": {**asdict(cell.stability), "sentence": cell.stability.sentence},
     }
 
