@@ -11,7 +11,9 @@ from harness.analysis.columns import Column, column_for
 from harness.analysis.comparison import UNKNOWN, code_hash
 from harness.analysis.notes import FLAGS
 from harness.records import Record
+from harness.records.attribution import PEAK
 from harness.records.quality import quality_flags
+from harness.records.summary_keys import MIB
 from harness.reporting.numbers import NOT_AVAILABLE, show_number
 
 
@@ -31,6 +33,7 @@ class TrialRow:
     log: tuple[str, ...]
     path: str
     notes: tuple[str, ...]
+    phases: PhaseTable
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,23 @@ class QualityRow:
     flags: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class PhaseRow:
+    """What a trial used in all phases of one name."""
+
+    phase: str
+    count: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PhaseTable:
+    """What a trial used in each phase; the rows add up to the trial (peaks: the highest)."""
+
+    titles: tuple[str, ...]
+    rows: tuple[PhaseRow, ...]
+
+
 ACCOUNTS = {"cgroup_cpu_s": "cgroup", "tree_cpu_s": "process tree", "rusage_cpu_s": "wait4"}
 """Accounts of the job's CPU time in a record's audit, in words."""
 
@@ -99,9 +119,62 @@ def trial_rows(records: Sequence[Record]) -> list[TrialRow]:
             log=tuple(record.log_tail()),
             path=str(record.path),
             notes=tuple(str(note) for note in record.manifest.get("notes") or ()),
+            phases=phase_table(record),
         )
         for record in records
     ]
+
+
+PHASE_COLUMNS = (
+    Column("duration_s", "time s", "s", "", digits=4),
+    Column("cpu_seconds", "CPU s", "s", "", digits=4),
+    Column("cpu_user_seconds", "user s", "s", "", digits=3),
+    Column("cpu_system_seconds", "system s", "s", "", digits=3),
+    Column("memory_peak_bytes", "memory peak MiB", "bytes", "", scale=MIB, digits=4),
+    Column("disk_read_bytes", "read MiB", "bytes", "", scale=MIB, digits=3),
+    Column("disk_write_bytes", "written MiB", "bytes", "", scale=MIB, digits=3),
+    Column("package_energy_joules", "CPU energy J", "J", "", digits=4),
+    Column("gpu_energy_joules", "GPU energy J", "J", "", digits=4),
+)
+"""What the table of phases shows; a quantity that no phase has is left out."""
+
+
+def phase_table(record: Record) -> PhaseTable:
+    """What a trial used, phases of one name together, with what lies before the first and after the last mark."""
+    before, after = _around(record)
+    rows = [*before, *record.phases, *after]
+    columns = [column for column in PHASE_COLUMNS if any(row.get(column.key) is not None for row in rows)]
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_name.setdefault(str(row.get("phase")), []).append(row)
+    shown = [(name, members, name) for name, members in by_name.items()] if columns else []
+    shown += [("whole trial", rows, "")] if shown else []
+    return PhaseTable(
+        tuple(column.title for column in columns),
+        tuple(
+            PhaseRow(
+                name.replace("_", " "),
+                str(len(members)) if single else "",
+                tuple(show_number(_together(members, column.key), column) for column in columns),
+            )
+            for name, members, single in shown
+        ),
+    )
+
+
+def _around(record: Record) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    told = record.manifest.get("unmarked")
+    rows = [row for row in told if isinstance(row, Mapping)] if isinstance(told, list) else []
+    return rows[:1], rows[1:]
+
+
+def _together(rows: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    """The sum over rows, of a peak the highest; None where a row lacks it."""
+    values = [row.get(key) for row in rows]
+    numbers = [value for value in values if _is_number(value)]
+    if not numbers or (key != PEAK and len(numbers) < len(values)):
+        return None
+    return max(numbers) if key == PEAK else sum(numbers)
 
 
 def software_rows(records: Sequence[Record]) -> list[SoftwareRow]:
