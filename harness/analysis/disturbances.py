@@ -16,6 +16,7 @@ WORDS = {
     "cpu_pressure": "the job waited for a CPU",
     "throttled_by_quota": "the CPU quota held the job back",
     "throttled_by_heat": "the processor was throttled by heat",
+    "gpu_throttled": "a GPU was held down by heat or power",
     "swapped_in": "the machine swapped in",
     "swapped_out": "the machine swapped out",
     "frequency_variation": "the processor's frequency varied",

@@ -163,11 +163,13 @@ def gpu_energy(files: TrialFiles, missing: str) -> Counted:
     """Energy of all GPUs of the trial together; a device without a counter leaves the sum without a value."""
     table = files.gpus or {}
     points: dict[int, list[tuple[int, int]]] = {}
-    columns = (table.get(name, ()) for name in ("gpu", "t_ns", "energy_mj"))
-    for gpu, t_ns, energy_mj in zip(*columns, strict=False):
+    columns = [table.get(name, ()) for name in ("gpu", "t_ns", "energy_mj")]
+    of_driver = table.get("energy_t_ns") or [None] * len(columns[0])
+    for gpu, t_ns, energy_mj, stamped_ns in zip(*columns, of_driver, strict=False):
         held = points.setdefault(gpu, [])
-        if t_ns is not None and energy_mj is not None:
-            held.append((int(t_ns), int(energy_mj)))
+        moment_ns = t_ns if stamped_ns is None else stamped_ns  # the driver's own time of the value is nearer
+        if moment_ns is not None and energy_mj is not None:
+            held.append((int(moment_ns), int(energy_mj)))
     without = sorted(str(gpu) for gpu, held in points.items() if not held)
     parts = () if without else tuple(series_of_points(sorted(held)) for held in points.values())
     if without:

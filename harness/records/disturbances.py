@@ -28,6 +28,9 @@ CANARY_CHANGE = 0.03
 SHORTEST_S = 1.0
 """The host counts in ticks of 10 ms: over less than this a share of 1 % would be a single tick."""
 
+GPU_HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
+"""NVML's event reasons: hardware slowdown, thermal (software and hardware), power brake."""
+
 HOST_STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 
 Finding = dict[str, Any]
@@ -41,7 +44,8 @@ def disturbances(job: Job, clock_anchors: Mapping[str, Any], canary: Mapping[str
         clock_anchors: `begin` and `end`, each the same moment on three clocks.
         canary: `before` and `after`, each with the seconds of a fixed piece of work; None where it was not run.
     """
-    found = [*_foreign(job), *_shares(job), *_counts(job), *_frequency(job), *_clock(clock_anchors), *_canary(canary)]
+    found = [*_foreign(job), *_shares(job), *_counts(job), *_gpus(job), *_frequency(job)]
+    found += [*_clock(clock_anchors), *_canary(canary)]
     return [finding for finding in found if finding["found"] > finding["limit"]]
 
 
@@ -91,6 +95,13 @@ def _counts(job: Job) -> Iterator[Finding]:
         span = _span(job)
         if counter is not None and span is not None:
             yield _finding(signal, counter.total if of_job else counter.increase(*span), 0, "times")
+
+
+def _gpus(job: Job) -> Iterator[Finding]:
+    """Samples in which a device was held down by heat or power; not by an idle clock or a limit that was set."""
+    reasons = [value for value in (job.files.gpus or {}).get("clocks_event_reasons", ()) if value is not None]
+    if reasons:
+        yield _finding("gpu_throttled", sum(bool(value & GPU_HELD_DOWN) for value in reasons), 0, "samples")
 
 
 def _frequency(job: Job) -> Iterator[Finding]:

@@ -65,7 +65,10 @@ def _from_3(manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         **manifest,
         "summary": {**values, **summary},
-        "not_measured": {**why, **reasons},
+        "not_measured": {"disturbances": NOT_BEFORE_4, **why, **reasons},
+        "unmarked": [],
+        "phase_sums": {},
+        "disturbances": None,
         "sampling": {**sampling, "flags": quality_flags(sampling)},
     }
 

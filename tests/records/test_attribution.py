@@ -42,7 +42,9 @@ def rows_of(marks_ms: list[int], worker_ms: int, end_ms: int) -> list[Phase]:
 @settings(max_examples=150, deadline=None)
 @given(
     marks=st.lists(st.integers(1_000, 60_000), min_size=2, max_size=20, unique=True),
-    samples=st.lists(st.tuples(st.integers(0, 61_000), st.integers(0, 10**9)), min_size=1, max_size=60),
+    samples=st.dictionaries(st.integers(0, 61_000), st.integers(0, 10**9), min_size=1, max_size=60).map(
+        lambda growths: sorted(growths.items())
+    ),
     of_machine=st.booleans(),
 )
 def test_phases_and_what_lies_around_them_sum_to_the_total(
@@ -50,7 +52,7 @@ def test_phases_and_what_lies_around_them_sum_to_the_total(
 ) -> None:
     """Whatever the counters, wherever the samples lie: no phase gains what another did not lose."""
     rows = rows_of(sorted(marks), 500, 61_000)
-    times = sorted(t * MS for t, _ in samples)
+    times = [t * MS for t, _ in samples]
     values, total = [], 0
     for _, growth in samples:
         values.append(total := total + growth)
@@ -173,6 +175,14 @@ def test_energy_of_all_gpus_is_added_and_refused_of_short_phases() -> None:
     assert sums(rows, [one])["gpu_energy_joules"]["withheld"] == 2  # `before` is short too
     quick = attribute(rows, [gpu_energy(gpu_files(2, update_period_ns=20 * MS), "no GPU")])
     assert quick[1].quantities["gpu_energy_joules"] == pytest.approx(0.5 * 300)
+
+
+def test_energy_is_dated_by_the_driver_where_it_says_when() -> None:
+    files = gpu_files(1)
+    assert files.gpus is not None
+    files.gpus["energy_t_ns"] = [t - 30 * MS for t in files.gpus["t_ns"]]
+    (part,) = gpu_energy(files, "no GPU").parts
+    assert part.origin_ns == -30 * MS
 
 
 def test_a_gpu_without_a_counter_leaves_no_sum() -> None:

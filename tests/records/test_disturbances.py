@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.analysis.disturbances import WORDS
-from harness.records.disturbances import _canary
+from harness.records.disturbances import _canary, _gpus
 from harness.records.manifest import make_manifest
-from harness.records.reading import read_trial_folder
+from harness.records.reading import TrialFiles, read_trial_folder
 from tests import factories
 
 SECOND_NS = 10**9
@@ -117,6 +118,16 @@ def test_the_calendar_clock(tmp_path: Path, step_ns: int, loud: bool) -> None:
     found = found_in(tmp_path, lambda row: row, clock_anchors={"begin": begin, "end": end})
     assert ("clock_step" in found) == loud
     assert found_in(tmp_path, lambda row: row, clock_anchors={"begin": begin}) == {}
+
+
+def test_a_gpu_held_down_by_heat_or_power() -> None:
+    def found(*reasons: int | None) -> list[Any]:
+        job = SimpleNamespace(files=TrialFiles(gpus={"clocks_event_reasons": list(reasons)}))
+        return [one["found"] for one in _gpus(job)]  # type: ignore[arg-type]
+
+    assert found(0x1, 0x4, None) == [0], "idle, and the power limit that was set"
+    assert found(0x1, 0x40, 0x88) == [2]
+    assert found(None) == []
 
 
 def test_the_canary() -> None:

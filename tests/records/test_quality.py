@@ -145,3 +145,4 @@ def test_a_record_of_version_3_keeps_what_it_knew_and_says_what_it_did_not(tmp_p
     for key in ("sampling_rate_hz", "sampling_coverage", "lateness_p50_s", "lateness_p99_s"):
         assert read.summary[key] is None and "schema version 3" in read.not_measured[key]
     assert read.manifest["sampling"]["flags"] == ["ticks_skipped"]
+    assert read.manifest["disturbances"] is None and "schema version 3" in read.not_measured["disturbances"]
