@@ -21,8 +21,8 @@ def foreign_cores(job: Job, begin_ns: int, end_ns: int) -> float | None:
     sampler = series(job.files.samples, "sampler_cpu_ns")
     busy = [series(job.files.samples, f"host_{state}_ticks") for state in HOST_BUSY]
     found = [counter for counter in busy if counter is not None]
-    if job.phase_cpu is None or sampler is None or len(found) < len(HOST_BUSY) or end_ns <= begin_ns:
+    if job.cpu is None or sampler is None or len(found) < len(HOST_BUSY) or end_ns <= begin_ns:
         return None
     ticks = sum(counter.increase(begin_ns, end_ns) for counter in found)
-    ours_ns = job.phase_cpu.increase(begin_ns, end_ns) + sampler.increase(begin_ns, end_ns)
+    ours_ns = job.cpu.increase(begin_ns, end_ns) + sampler.increase(begin_ns, end_ns)
     return (ticks / os.sysconf("SC_CLK_TCK") - ours_ns / 1e9) / ((end_ns - begin_ns) / 1e9)

@@ -23,6 +23,8 @@ from harness.records.upgrades import UPGRADES, specified_training_flops
 from harness.sampling.schema import SAMPLES_FILE
 
 MANIFEST_FILE = "manifest.json"
+LONGEST_LAG_NS = 10_000_000
+"""A tick of the scheduler at its longest: so much a cgroup may be behind, and a sample of the tree further away."""
 
 
 def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
@@ -102,22 +104,34 @@ def _attributed(job: Job, rows: list[Phase]) -> list[Phase]:
 
 
 def _phase_cpu(job: Job, marked: Sequence[Phase]) -> Counted:
-    """CPU time from the source that tells phases apart best: the tree's, as long as no time of it was lost in a phase.
+    """CPU time from the source that tells phases apart best: the cgroup or, where nothing speaks against it, the tree.
 
     A v1 cgroup's counter lags behind a running task by up to a tick of the scheduler; the clocks of processes do not.
-    After the last phase the tree may fall short: the time of an ended worker is known in clock ticks of 10 ms only.
     """
-    tree, samples = job.counter("tree_cpu_ns"), job.files.samples or {}
-    last_ns = marked[-1].end_ns if marked else job.t_end_ns
-    columns = (samples.get(name, ()) for name in ("t_start_ns", "tree_cpu_regress_ns"))
-    lost = any(regress and t_ns < last_ns for t_ns, regress in zip(*columns, strict=False))
+    tree = job.counter("tree_cpu_ns")
     found, source = job.cpu, job.cpu_source
-    if tree is not None and source == "cgroup" and not lost and job.sampling["audit"].get("flag") is False:
+    if tree is not None and found is not None and source == "cgroup" and _tree_serves(job, tree, found, marked):
         found, source = tree, "tree"
     if found is None:
         return Counted("cpu_seconds", (), 1e9, "tree", missing=job.no_samples)
     job.sources["phases.cpu_seconds"] = str(source)
     return Counted("cpu_seconds", (found,), 1e9, str(source))
+
+
+def _tree_serves(job: Job, tree: CounterSeries, cgroup: CounterSeries, marked: Sequence[Phase]) -> bool:
+    """Whether the tree agrees with the other accounts, lost no time within a phase, and was read at every mark.
+
+    After the last phase it may fall short: the time of an ended worker is known in clock ticks of 10 ms only.
+    """
+    if job.sampling["audit"].get("flag") is not False:
+        return False
+    samples = job.files.samples or {}
+    last_ns = marked[-1].end_ns if marked else job.t_end_ns
+    columns = (samples.get(name, ()) for name in ("t_start_ns", "tree_cpu_regress_ns"))
+    if any(regress and t_ns < last_ns for t_ns, regress in zip(*columns, strict=False)):
+        return False
+    edges = [edge for phase in marked for edge in (phase.begin_ns, phase.end_ns)]
+    return all(tree.gap_ns(edge) <= cgroup.gap_ns(edge) + LONGEST_LAG_NS for edge in edges)
 
 
 def _certificate(outcome: TrialOutcome) -> str | None:

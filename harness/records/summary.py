@@ -239,12 +239,12 @@ def _training_cpu_seconds(job: Job) -> Value:
 def _cores_used_max(job: Job) -> Value:
     if not job.train:
         return NotMeasured(_absent(job, "train"))
-    if job.phase_cpu is None:
+    if job.cpu is None:
         return NotMeasured(_no_counter(job, "tree_cpu_ns"))
     measured = [phase for phase in job.train if phase.cpu_seconds is not None]
     if not measured:
         return NotMeasured("a train phase has no sample near its edge")
-    rates = [job.phase_cpu.highest_rate(phase.begin_ns, phase.end_ns, WINDOW_NS) for phase in measured]
+    rates = [job.cpu.highest_rate(phase.begin_ns, phase.end_ns, WINDOW_NS) for phase in measured]
     found = [rate for rate in rates if rate is not None]
     return max(found) if found else NotMeasured("no train phase lasted 1 s, the window of this number")
 
@@ -299,7 +299,7 @@ def _sampler_cpu_seconds(job: Job) -> Value:
 def _foreign_cores(job: Job) -> Value:
     if not job.train:
         return NotMeasured(_absent(job, "train"))
-    if job.phase_cpu is None:
+    if job.cpu is None:
         return NotMeasured(_no_counter(job, "tree_cpu_ns"))
     training_s = job.training_ns / 1e9
     if training_s < SHORTEST_FOREIGN_S:

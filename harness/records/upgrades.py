@@ -62,13 +62,13 @@ def _from_3(manifest: dict[str, Any]) -> dict[str, Any]:
     }
     values = {key: known.get(key) for key in SUMMARY_OF_QUALITY}
     why = {key: NOT_BEFORE_4 for key, value in values.items() if value is None and summary.get(key) is None}
+    if manifest.get("disturbances") is None:
+        why["disturbances"] = NOT_BEFORE_4
     return {
+        **{"unmarked": [], "phase_sums": {}, "disturbances": None},
         **manifest,
         "summary": {**values, **summary},
-        "not_measured": {"disturbances": NOT_BEFORE_4, **why, **reasons},
-        "unmarked": [],
-        "phase_sums": {},
-        "disturbances": None,
+        "not_measured": {**why, **reasons},
         "sampling": {**sampling, "flags": quality_flags(sampling)},
     }
 

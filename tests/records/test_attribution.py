@@ -97,8 +97,10 @@ def test_a_trial_without_a_mark_is_all_before(tmp_path: Path) -> None:
     assert made["phase_sums"]["cpu_seconds"]["difference"] == pytest.approx(0.0, abs=1e-9)
 
 
-def cpu_manifest(folder: Path, *, tree: float = 1.0, regress_ns: int = 0) -> dict[str, Any]:
-    """A trial in a cgroup whose tree tells `tree` times the truth."""
+def cpu_manifest(
+    folder: Path, *, tree: float = 1.0, regress_ns: int = 0, without: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """A trial in a cgroup whose tree tells `tree` times the truth, and nothing in samples of some triggers."""
     trial = factories.make_trial("caffe")
     timeline = factories.make_timeline(trial)
     factories.write_trial_folder(folder, trial, timeline)
@@ -107,6 +109,9 @@ def cpu_manifest(folder: Path, *, tree: float = 1.0, regress_ns: int = 0) -> dic
         {**row, "tree_cpu_ns": int(row["tree_cpu_ns"] * tree), "tree_cpu_regress_ns": regress_ns * (i == 30)}
         for i, row in enumerate(rows)
     ]
+    for row in changed:
+        if row["trigger"] in without:
+            del row["tree_cpu_ns"]
     (folder / "samples.bin").write_bytes(factories.encode_samples(changed))
     return make_manifest(factories.make_outcome(folder, trial, timeline), read_trial_folder(folder))
 
@@ -117,7 +122,12 @@ def test_phases_take_the_clocks_of_the_processes_and_totals_keep_the_cgroup(tmp_
     assert made["sources"]["cpu_seconds"] == "cgroup"
 
 
-@pytest.mark.parametrize("change", [{"tree": 0.8}, {"regress_ns": 1}])
+def test_a_tree_that_is_read_at_marks_alone_serves_the_phases(tmp_path: Path) -> None:
+    made = cpu_manifest(tmp_path, without=("tick",))
+    assert (made["sources"]["phases.cpu_seconds"], made["sources"]["cpu_seconds"]) == ("tree", "cgroup")
+
+
+@pytest.mark.parametrize("change", [{"tree": 0.8}, {"regress_ns": 1}, {"without": ("phase",)}])
 def test_a_tree_in_doubt_leaves_the_phases_to_the_cgroup(tmp_path: Path, change: dict[str, Any]) -> None:
     assert cpu_manifest(tmp_path, **change)["sources"]["phases.cpu_seconds"] == "cgroup"
 

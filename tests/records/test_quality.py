@@ -128,6 +128,7 @@ def older(record: Record, version: int, **sampling: Any) -> Record:
     content = json.loads(path.read_text())
     content["schema_version"] = version
     content["sampling"] = {key: content["sampling"][key] for key in ("period_ns", "samples", "audit")} | sampling
+    del content["disturbances"]
     for key in SUMMARY_OF_QUALITY:
         content["summary"].pop(key)
         content["not_measured"].pop(key, None)
