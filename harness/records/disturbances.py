@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.records.counters import CounterSeries, series
-from harness.records.foreign import foreign_cores
+from harness.records.foreign import ForeignLoad
 from harness.records.quality import FEWEST_FOR_GAUGE
 
 if TYPE_CHECKING:
@@ -55,17 +55,15 @@ def _finding(signal: str, found: float, limit: float, unit: str) -> Finding:
 
 def _foreign(job: Job) -> Iterator[Finding]:
     """Share of the machine's cores that others kept busy during the worker's life."""
-    cores, span = _host_cores(job), _span(job)
-    if not cores or span is None:
+    cores, span, foreign = _host_cores(job), _span(job), ForeignLoad.of(job)
+    if not cores or span is None or foreign is None:
         return
     begin_ns, end_ns = span
-    mean = foreign_cores(job, begin_ns, end_ns)
-    if mean is not None:
-        yield _finding("foreign_cpu_mean", mean / cores, FOREIGN_MEAN_SHARE, "of the cores")
+    yield _finding("foreign_cpu_mean", foreign.cores(begin_ns, end_ns) / cores, FOREIGN_MEAN_SHARE, "of the cores")
     windows = range(begin_ns, end_ns - FOREIGN_WINDOW_NS + 1, FOREIGN_WINDOW_NS // 2)
-    shares = [share for start in windows if (share := foreign_cores(job, start, start + FOREIGN_WINDOW_NS)) is not None]
+    shares = [foreign.cores(start, start + FOREIGN_WINDOW_NS) / cores for start in windows]
     if shares:
-        yield _finding("foreign_cpu_5s", max(shares) / cores, FOREIGN_WINDOW_SHARE, "of the cores")
+        yield _finding("foreign_cpu_5s", max(shares), FOREIGN_WINDOW_SHARE, "of the cores")
 
 
 def _shares(job: Job) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from frameworks.worker.protocol import DATA_NS_UNKNOWN
-from harness.records.foreign import foreign_cores
+from harness.records.foreign import ForeignLoad
 from harness.records.job import Job
 from harness.records.phases import of_kind
 from harness.records.quality import summary_of_quality
@@ -308,8 +308,7 @@ def _foreign_cores(job: Job) -> Value:
         )
     if any(phase.cpu_seconds is None for phase in job.train):
         return NotMeasured("a train phase has no sample near its edge")
-    found = [(phase, foreign_cores(job, phase.begin_ns, phase.end_ns)) for phase in job.train]
-    known = [(phase.duration_s, cores) for phase, cores in found if cores is not None]
-    if len(known) < len([phase for phase in job.train if phase.end_ns > phase.begin_ns]):
+    foreign = ForeignLoad.of(job)
+    if foreign is None:
         return NotMeasured(_no_counter(job, "host_user_ticks"))
-    return sum(duration_s * cores for duration_s, cores in known) / training_s
+    return sum(foreign.cpu_s(phase.begin_ns, phase.end_ns) for phase in job.train) / training_s
