@@ -88,8 +88,9 @@ def busy_share(*, boundary: bool) -> tuple[float, list[float], list[float]]:
 
 def test_boundary_samples_give_99_percent_of_the_cpu_time_to_the_right_phase() -> None:
     share, found, truth = busy_share(boundary=True)
-    assert 0.99 <= share <= 1.0
-    assert found == pytest.approx(truth, abs=0.0007), "an edge is off by no more than the delay of its sample"
+    assert share == pytest.approx(1.0, abs=1e-4)
+    # The samples come 0.3 ms late; a straight line across the marks would give half of the phases that much too little.
+    assert found == pytest.approx(truth, abs=0.00001)
 
 
 def test_without_boundary_samples_it_goes_astray() -> None:
