@@ -16,7 +16,7 @@ from frameworks.worker.protocol import STEP_RECORD
 from harness.records.manifest import make_manifest, to_json
 from harness.records.reading import read_trial_folder
 from harness.records.tables import tables_of
-from harness.sampling import schema as sampled
+from harness.sampling.schema import SAMPLE_RECORD
 from tests import factories
 
 TRIAL = factories.make_trial(steps=6, every_steps=3)
@@ -127,7 +127,7 @@ def test_steps_stop_where_they_no_longer_follow_each_other(tmp_path: Path) -> No
 
 def test_samples_stop_where_they_go_back_in_time(tmp_path: Path) -> None:
     rows = factories.make_samples(TIMELINE, cgroup=False, resident_bytes=1000)
-    (tmp_path / "samples.bin").write_bytes(factories.encode_samples(rows) + bytes(sampled.SAMPLE_RECORD.size))
+    (tmp_path / "samples.bin").write_bytes(factories.encode_samples(rows) + bytes(2 * SAMPLE_RECORD.size))
     files = read_trial_folder(tmp_path)
     assert files.samples is not None and len(files.samples["seq"]) == len(rows)
     assert "back in time" in " ".join(files.notes)
