@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ def write_record(
     code: str | None = "ab12" * 16,
     cpu_accounts: tuple[float | None, float | None, float | None] = (19.95, 19.8, 19.9),
     summary: Mapping[str, Any] | None = None,
+    sampling: Mapping[str, Any] | None = None,
+    disturbances: Sequence[Mapping[str, Any]] = (),
     not_measured: Mapping[str, str] | None = None,
     memory_source: str = "largest_process_vmhwm",
     samples: bool = True,
@@ -113,13 +115,18 @@ def write_record(
         "sampling": {
             "period_ns": NS // 10,
             "samples": tables["samples"].num_rows,
+            "ticks": tables["samples"].num_rows,
+            "coverage": 0.999,
+            "sampler_cores": 0.004,
             "ticks_skipped": 0,
             "lateness_p50_ns": 150_000,
             "lateness_p99_ns": 900_000,
             "lateness_max_ns": 2_000_000,
             "sampler_cpu_seconds": 0.05,
             "audit": audit(*cpu_accounts, root_cpu_s=0.1),
+            **(sampling or {}),
         },
+        "disturbances": [dict(one) for one in disturbances],
         "notes": [],
         "parity": {"certificate": certificate},
         "files": {},
@@ -171,6 +178,12 @@ def _summary(framework: str, seed: int, steps: int) -> dict[str, float | int]:
         "foreign_cores_mean": 0.02,
         "sampler_cpu_seconds": 0.05,
         "overhead_s": 0.6,
+        "sampling_rate_hz": 10.0,
+        "sampling_coverage": 0.999,
+        "lateness_p50_s": 0.00015 + 0.00001 * seed,
+        "lateness_p99_s": 0.0009,
+        "ticks_skipped": 0,
+        "cpu_disagreement_fraction": 0.0025,
     }
 
 

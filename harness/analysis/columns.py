@@ -24,7 +24,7 @@ DEFAULT_KEYS: tuple[str, ...] = (
 )
 """The quantities that a comparison shows unless others are asked for."""
 
-_HEADING_UNITS = {"s": "s", "cpu_s": "s", "percent": "%", "MiB": "MiB"}
+_HEADING_UNITS = {"s": "s", "cpu_s": "s", "percent": "%", "MiB": "MiB", "ms": "ms"}
 """Units that stand in a heading; of the others the title already tells."""
 
 

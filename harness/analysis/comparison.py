@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
 from harness.analysis.columns import DEFAULT_KEYS, Column, select_columns
+from harness.analysis.disturbances import Disturbance, disturbances_of
 from harness.analysis.notes import notes
+from harness.analysis.sampling import Sampling, sampling_of
 from harness.analysis.stability import Stability, judge_stability
 from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, summarise
 from harness.errors import DlgaugeError
@@ -69,6 +71,8 @@ class Cell:
         codes: SHA-256 of the adapter and worker code that ran, by number of trials; `unknown` where not recorded.
         uncovered: trials that no parity certificate covers, neither when they ran nor since.
         stability: how noisy its training time is.
+        sampling: how well its trials were sampled.
+        disturbances: signals beyond their limits in its trials.
     """
 
     key: CellKey
@@ -80,6 +84,8 @@ class Cell:
     codes: Mapping[str, int]
     uncovered: int
     stability: Stability
+    sampling: Sampling
+    disturbances: tuple[Disturbance, ...]
 
     @property
     def n(self) -> int:
@@ -124,6 +130,7 @@ class Comparison:
         notes: what a reader must know before he compares rows, as sentences.
         first, last: start of the earliest and the latest trial, ISO 8601 UTC.
         trial_count: all trials, completed or not.
+        sampling: how well the trials behind the numbers were sampled.
     """
 
     study: str
@@ -138,6 +145,7 @@ class Comparison:
     first: str
     last: str
     trial_count: int
+    sampling: Sampling
 
     @property
     def completed_count(self) -> int:
@@ -191,6 +199,7 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
         first=starts[0] if starts else "",
         last=starts[-1] if starts else "",
         trial_count=len(every),
+        sampling=sampling_of(counted),
     )
 
 
@@ -220,6 +229,8 @@ def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Se
         codes=Counter(code_hash(record) for record in records),
         uncovered=sum(record.parity_certificate is None for record in records),
         stability=judge_stability(records, values["training_time_s"].statistics),
+        sampling=sampling_of(records),
+        disturbances=disturbances_of(records),
     )
 
 
@@ -304,8 +315,8 @@ def _not_measured(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for record in records:
         for key, reason in _not_measured_of(record).items():
-            if reason == NO_VALIDATION:  # there was nothing to measure, which is no lack worth a line
-                continue
+            if reason == NO_VALIDATION or key.startswith("phases."):
+                continue  # nothing to measure is no lack worth a line; a phase's lack stands in the record
             reasons = found.setdefault(str(key), {})
             reasons[str(reason)] = reasons.get(str(reason), 0) + 1
     return dict(sorted(found.items()))

@@ -20,6 +20,8 @@ def notes(
     yield from _different_conditions(conditions)
     yield from _equal_labels(cells)
     yield from _without_certificate(cells)
+    yield from _poorly_sampled(cells)
+    yield from _disturbed(cells)
     yield from _stopped_early(cells)
     yield from _mixed_code(cells)
     yield from _mixed_caches(cells)
@@ -79,6 +81,34 @@ def _stopped_early(cells: Sequence[Cell]) -> Iterable[str]:
                 f"{_name(cell)}: early stopping ended training at {', '.join(early)} of {planned}. The best "
                 "evaluation of the validation images: `--columns best_validation_step,top1_at_best_validation_percent`."
             )
+
+
+FLAGS = {
+    "no_samples": "nothing was sampled",
+    "low_coverage": "samples cover less than 95 % of the worker's time",
+    "ticks_skipped": "more than 0.1 % of the ticks were skipped",
+    "cpu_audit_failed": "the accounts of the CPU time disagree by more than 2 % and 50 ms",
+    "no_sampler_report": "the sampler left no report: it was killed",
+    "errors": "some readings failed",
+    "records_dropped": "samples could not be written",
+}
+"""What is wrong with the sampling of a trial, in words."""
+
+
+def _poorly_sampled(cells: Sequence[Cell]) -> Iterable[str]:
+    for cell in cells:
+        if found := cell.sampling.flags:
+            listed = "; ".join(
+                f"{FLAGS.get(flag, flag)} ({count} of {_trials(cell.n)})" for flag, count in found.items()
+            )
+            yield f"{_name(cell)}: quality of the sampling: {listed}."
+
+
+def _disturbed(cells: Sequence[Cell]) -> Iterable[str]:
+    for cell in cells:
+        if cell.disturbances:
+            listed = "; ".join(f"{one.words} in {one.trials} of {_trials(cell.n)}" for one in cell.disturbances)
+            yield f"{_name(cell)}: disturbed: {listed}."
 
 
 def _mixed_code(cells: Sequence[Cell]) -> Iterable[str]:

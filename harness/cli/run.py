@@ -39,6 +39,7 @@ def run(
     plan = make_plan(loaded)
     store_path = store or default_store()
     keeper = StoreKeeper(store_path)
+    _print_salvaged(keeper)
     _print_plan(loaded, plan)
     try:
         with stop_on_signals() as stop, make_observer() as observer:
@@ -51,14 +52,18 @@ def run(
 
 
 class StoreKeeper:
-    """The store as the study runner sees it."""
+    """The store as the study runner sees it.
+
+    Attributes:
+        salvaged: what was made of that which an earlier, killed run left behind.
+    """
 
     def __init__(self, path: Path) -> None:
-        from harness.records import Store
+        from harness.records import Store, keep_abandoned
 
         self._path = path
         self._store = Store(path, create=True)
-        self._store.sweep_running()
+        self.salvaged = keep_abandoned(path)
 
     def final_termination(self, trial: Trial) -> TerminationKind | None:
         """See `Keeper`."""
@@ -110,6 +115,13 @@ def stop_on_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+def _print_salvaged(keeper: StoreKeeper) -> None:
+    for record in keeper.salvaged.records:
+        print(f"kept what an earlier run left behind: {record.label}: {record.termination} ({record.path})")
+    for folder in keeper.salvaged.left:
+        print(f"still running without its dlgauge, looked at again by the next run: {folder}")
 
 
 def _print_plan(study: Study, plan: Plan) -> None:

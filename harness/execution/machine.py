@@ -241,15 +241,15 @@ def cpu_quota(machine: Machine) -> float | None:
 
 def check_devices(machine: Machine) -> Iterator[Check]:
     """GPUs through NVML, energy through RAPL, a container engine."""
-    from harness.sampling.gpu import open_gpus
+    from harness.sampling.gpu_thread import start_gpus
     from harness.sampling.troubles import Troubles
 
-    gpus = open_gpus(Troubles())
+    gpus = start_gpus(None, Troubles())
     if isinstance(gpus, str):
         yield Check("NVML", gpus, UNKNOWN, "GPUs cannot be measured", "")
     else:
-        yield Check("NVML", ", ".join(str(gpu.get("name")) for gpu in gpus.describe()), GOOD)
-        gpus.close()
+        yield Check("NVML", ", ".join(str(gpu.get("name")) for gpu in gpus.report()["gpus"]), GOOD)
+        gpus.finish()
     energy = sorted((machine.sys / "class/powercap").glob("intel-rapl:*/energy_uj"))
     if energy and os.access(energy[0], os.R_OK):
         yield Check("RAPL", f"{len(energy)} domains", GOOD)

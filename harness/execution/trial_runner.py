@@ -17,6 +17,7 @@ from harness.execution.host import clock_anchor, describe_host
 from harness.execution.in_force import code_hash, memory_mismatches
 from harness.execution.launching import Launch
 from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
+from harness.execution.outcome_file import write_start
 from harness.execution.stopping import StopRequest
 from harness.execution.tailing import EventTail, Step, last_step, log_tail
 from harness.execution.termination import Evidence, classify
@@ -74,6 +75,7 @@ def run_trial(
     host, facts, course = describe_host(), {}, _Course()
     try:
         facts = {**environment.facts(), "code_sha256": code_hash(environment.framework.adapter_folder)}
+        write_start(folder, trial, started_at, t_begin_ns, host, facts, begin)
         data_folder = environment.data_folder_seen(data.folder)
         write_trial_files(folder, trial, data_folder, environment.framework.honours)
         _run_canary(canary, "before", trial, course)

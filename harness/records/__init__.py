@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.records.queries import connect, identity, load
     from harness.records.record import Record
     from harness.records.running import new_trial_folder
+    from harness.records.salvage import Salvaged, keep_abandoned
     from harness.records.schema import SCHEMA_VERSION, TABLES
     from harness.records.store import DamagedRecordWarning, Store
     from harness.records.summary_keys import SUMMARY_KEYS, SummaryKey
@@ -23,10 +24,12 @@ __all__ = [
     "TABLES",
     "DamagedRecordWarning",
     "Record",
+    "Salvaged",
     "Store",
     "SummaryKey",
     "connect",
     "identity",
+    "keep_abandoned",
     "load",
     "new_trial_folder",
     "publish",
@@ -38,6 +41,7 @@ _HOME = {
     "TABLES": "schema",
     "DamagedRecordWarning": "store",
     "Record": "record",
+    "Salvaged": "salvage",
     "Store": "store",
     "SummaryKey": "summary_keys",
     "connect": "queries",
@@ -45,6 +49,7 @@ _HOME = {
     "load": "queries",
     "new_trial_folder": "running",
     "publish": "writer",
+    "keep_abandoned": "salvage",
 }
 
 

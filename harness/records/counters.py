@@ -37,6 +37,27 @@ class CounterSeries:
         """How much the counter grew between two moments."""
         return self.at(end_ns) - self.at(begin_ns)
 
+    def at_mark(self, t_ns: int) -> float:
+        """Value at a phase mark, from the boundary sample that follows it.
+
+        What lies between mark and sample belongs to the phase that begins, so the sample's value is taken back at the
+        rate of what follows it, not at that of the phase before: where work stops or starts at the mark, a straight
+        line across it would give the delay of the sample to the wrong phase. Never below the sample before.
+        """
+        import numpy as np
+
+        offset = float(t_ns - self.origin_ns)
+        after = int(np.searchsorted(self.offsets_ns, offset, side="left"))
+        if after == 0 or after + 1 >= len(self.values):
+            return self.at(t_ns)
+        (near, far), (value, later) = self.offsets_ns[after : after + 2], self.values[after : after + 2]
+        rate = (later - value) / (far - near) if far > near else 0.0
+        return float(max(self.values[after - 1], value - rate * (near - offset)))
+
+    def increase_between_marks(self, begin_ns: int, end_ns: int) -> float:
+        """How much the counter grew from one mark to another."""
+        return self.at_mark(end_ns) - self.at_mark(begin_ns)
+
     def gap_ns(self, t_ns: int) -> int:
         """Distance from `t_ns` to the sample nearest to it."""
         import numpy as np
@@ -81,16 +102,23 @@ def series(samples: Samples | None, column: str, job_begin_ns: int | None = None
         samples: the sampler's table.
         column: name of a counter in it.
         job_begin_ns: for a counter of the job alone: when the worker was requested. Such a counter began at 0, so a
-            first value seen after this moment is all the job's; one seen before it is a base to subtract. None for
-            counters of the whole machine, which count from their first sample.
+            first value seen after this moment is all the job's; the last one seen before it is a base to subtract. None
+            for counters of the whole machine, which count from their first sample.
     """
     if not samples or column not in samples:
         return None
     points = _points(samples, column)
     if not points:
         return None
-    if job_begin_ns is not None and points[0][0] > job_begin_ns:
-        points.insert(0, (job_begin_ns, 0))
+    return series_of_points(points, job_begin_ns)
+
+
+def series_of_points(points: Sequence[tuple[int, int]], job_begin_ns: int | None = None) -> CounterSeries:
+    """The same from (time in ns, value) in order of time, at least one."""
+    if job_begin_ns is not None:
+        before = [value for t_ns, value in points if t_ns <= job_begin_ns]
+        after = [point for point in points if point[0] > job_begin_ns]
+        points = [(job_begin_ns, before[-1] if before else 0), *after]
     import numpy as np
 
     origin_ns, base = points[0]

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.records.attribution import Counted
 from harness.records.counters import CounterSeries, series
-from harness.records.phases import Phase, of_kind
+from harness.records.phases import Phase, of_kind, worker_end_ns
+from harness.records.quality import sampling_quality
 from harness.records.reading import TrialFiles, number
 
 if TYPE_CHECKING:
@@ -21,9 +23,11 @@ class Job:
 
     Attributes:
         files: the trial folder, read.
-        phases: with CPU time attributed.
+        phases: with what was used in each.
+        unmarked: what lies before the first and after the last of them.
         cpu: the job's CPU time, a counter in ns; None where not sampled.
         cpu_source: `cgroup` or `tree`.
+        quantities: the counters that phases are told apart by, the CPU time first.
         batch_size: of the setting.
         setting: of the specification; empty where it has none.
         training_flops: operations of the network for one image in training; None where there is no network.
@@ -33,6 +37,7 @@ class Job:
 
     files: TrialFiles
     phases: list[Phase]
+    unmarked: list[Phase]
     cpu: CounterSeries | None
     cpu_source: str | None
     batch_size: int | None
@@ -43,11 +48,17 @@ class Job:
     training_flops: int | None = None
     setting: Mapping[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    quantities: list[Counted] = field(default_factory=list)
 
     @cached_property
     def train(self) -> list[Phase]:
         """The `train` phases."""
         return of_kind(self.phases, "train")
+
+    @property
+    def phase_cpu(self) -> CounterSeries | None:
+        """CPU time within phases, a counter in ns: from the source that tells them apart best."""
+        return next((part for one in self.quantities[:1] for part in one.parts), None)
 
     @cached_property
     def training_ns(self) -> int:
@@ -92,6 +103,16 @@ class Job:
         ends = self.files.steps["t_end_ns"]
         parts = [np.diff(ends[first:stop], prepend=phase.begin_ns) for phase, first, stop in self.train_steps]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    @cached_property
+    def worker_end_ns(self) -> int:
+        """When the worker was gone."""
+        return worker_end_ns(self.files, self.t_end_ns)
+
+    @cached_property
+    def sampling(self) -> dict[str, Any]:
+        """How well the trial was sampled: `sampling` of the manifest."""
+        return sampling_quality(self)
 
     @cached_property
     def _launcher_end(self) -> dict[str, Any]:

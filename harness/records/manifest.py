@@ -4,58 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DlgaugeError, StoreError
 from harness.execution.outcome import TrialOutcome
+from harness.records.attribution import Counted, attribute, counted_quantities, peak_reason, reasons, sums, with_peaks
 from harness.records.certificates import covering_certificate
 from harness.records.counters import CounterSeries, series
+from harness.records.disturbances import disturbances
 from harness.records.job import Job
-from harness.records.phases import partition, with_cpu_time, worker_end_ns
+from harness.records.phases import Phase, partition, unmarked, worker_end_ns
 from harness.records.reading import TrialFiles, integer, text
 from harness.records.schema import SCHEMA_VERSION
 from harness.records.summary import Summary, summarise
-from harness.records.validation import NO_VALIDATION, VALIDATION_KEYS
-from harness.sampling.audit import audit
+from harness.records.upgrades import UPGRADES, specified_training_flops
 from harness.sampling.schema import SAMPLES_FILE
-from harness.workloads import training_flops
 
 MANIFEST_FILE = "manifest.json"
-
-
-def _from_1(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 has `parity` and the summary key `achieved_flops_per_s`, which follows from what version 1 has."""
-    summary, reasons = manifest.get("summary"), manifest.get("not_measured")
-    if isinstance(summary, dict) and isinstance(reasons, dict):
-        flops, samples_per_s = _training_flops(manifest.get("specification") or {}), summary.get("samples_per_s")
-        achieved = None if flops is None or samples_per_s is None else flops * samples_per_s
-        summary = {**summary, "achieved_flops_per_s": achieved}
-        if achieved is None:
-            why = reasons.get("samples_per_s", "the specification has no network whose work could be counted")
-            reasons = {**reasons, "achieved_flops_per_s": why}
-        manifest = {**manifest, "summary": summary, "not_measured": reasons}
-    return {**manifest, "parity": {"certificate": None}}
-
-
-def _from_2(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Version 3 has the summary keys of validation; before it no setting could hold images out."""
-    summary, reasons = manifest.get("summary"), manifest.get("not_measured")
-    if isinstance(summary, dict) and isinstance(reasons, dict):
-        none = dict.fromkeys(VALIDATION_KEYS)
-        why = dict.fromkeys(VALIDATION_KEYS, NO_VALIDATION)
-        manifest = {**manifest, "summary": {**none, **summary}, "not_measured": {**why, **reasons}}
-    return manifest
-
-
-def _from_3(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Version 4 only adds."""
-    return manifest
-
-
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
-"""Version -> what makes a manifest of that version one of the next."""
+LONGEST_LAG_NS = 10_000_000
+"""A tick of the scheduler at its longest: so much a cgroup may be behind, and a sample of the tree further away."""
 
 
 def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
@@ -91,10 +60,13 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "clock_anchors": outcome.clock_anchors,
         "canary": outcome.canary,
         "phases": [phase.to_dict() for phase in job.phases],
+        "unmarked": [row.to_dict() for row in job.unmarked],
+        "phase_sums": sums([*job.phases, *job.unmarked], job.quantities),
         "summary": summary.values,
         "sources": summary.sources,
         "not_measured": _reasons(outcome, job, summary),
-        "sampling": sampling_quality(job),
+        "sampling": job.sampling,
+        "disturbances": disturbances(job, outcome.clock_anchors, getattr(outcome, "canary", None)),
         "notes": files.notes,
         "parity": {"certificate": _certificate(outcome)},
     }
@@ -104,13 +76,14 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
 
 def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
     cpu, source = job_cpu(files, outcome.t_worker_ns)
-    phases = with_cpu_time(partition(files, worker_end_ns(files, outcome.t_end_ns)), cpu)
     no_samples = outcome.not_measured.get("samples") or files.missing.get(SAMPLES_FILE, "")
     setting = outcome.trial.specification.get("setting")
     setting = setting if isinstance(setting, dict) else {}
-    return Job(
+    marked = partition(files, worker_end_ns(files, outcome.t_end_ns))
+    job = Job(
         files=files,
-        phases=phases,
+        phases=[],
+        unmarked=[],
         cpu=cpu,
         cpu_source=source,
         batch_size=integer(setting.get("batch_size")),
@@ -119,15 +92,48 @@ def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
         t_worker_ns=outcome.t_worker_ns,
         t_end_ns=outcome.t_end_ns,
         no_samples=f"no samples: {no_samples}",
-        training_flops=_training_flops(outcome.trial.specification),
+        training_flops=specified_training_flops(outcome.trial.specification),
     )
+    missing = {**files.sampler_reasons, **outcome.not_measured}
+    job.quantities = counted_quantities(files, outcome.t_worker_ns, _phase_cpu(job, marked), missing, job.no_samples)
+    job.phases = _attributed(job, marked)
+    job.unmarked = _attributed(job, unmarked(files, marked, outcome.t_worker_ns, outcome.t_end_ns))
+    return job
 
 
-def _training_flops(specification: Mapping[str, Any]) -> int | None:
-    try:
-        return training_flops(specification["workload"]["network"])
-    except (KeyError, TypeError, ValueError, DlgaugeError):  # a specification that no plan of this version made
-        return None
+def _attributed(job: Job, rows: list[Phase]) -> list[Phase]:
+    return with_peaks(attribute(rows, job.quantities), job.files.samples)
+
+
+def _phase_cpu(job: Job, marked: Sequence[Phase]) -> Counted:
+    """CPU time from the source that tells phases apart best: the cgroup or, where nothing speaks against it, the tree.
+
+    A v1 cgroup's counter lags behind a running task by up to a tick of the scheduler; the clocks of processes do not.
+    """
+    tree = job.counter("tree_cpu_ns")
+    found, source = job.cpu, job.cpu_source
+    if tree is not None and found is not None and source == "cgroup" and _tree_serves(job, tree, found, marked):
+        found, source = tree, "tree"
+    if found is None:
+        return Counted("cpu_seconds", (), 1e9, "tree", missing=job.no_samples)
+    job.sources["phases.cpu_seconds"] = str(source)
+    return Counted("cpu_seconds", (found,), 1e9, str(source))
+
+
+def _tree_serves(job: Job, tree: CounterSeries, cgroup: CounterSeries, marked: Sequence[Phase]) -> bool:
+    """Whether the tree agrees with the other accounts, lost no time within a phase, and was read at every mark.
+
+    After the last phase it may fall short: the time of an ended worker is known in clock ticks of 10 ms only.
+    """
+    if job.sampling["audit"].get("flag") is not False:
+        return False
+    samples = job.files.samples or {}
+    last_ns = marked[-1].end_ns if marked else job.t_end_ns
+    columns = (samples.get(name, ()) for name in ("t_start_ns", "tree_cpu_regress_ns"))
+    if any(regress and t_ns < last_ns for t_ns, regress in zip(*columns, strict=False)):
+        return False
+    edges = [edge for phase in marked for edge in (phase.begin_ns, phase.end_ns)]
+    return all(tree.gap_ns(edge) <= cgroup.gap_ns(edge) + LONGEST_LAG_NS for edge in edges)
 
 
 def _certificate(outcome: TrialOutcome) -> str | None:
@@ -164,50 +170,10 @@ def _in_force(files: TrialFiles) -> list[Any]:
 
 
 def _reasons(outcome: TrialOutcome, job: Job, summary: Summary) -> dict[str, str]:
-    reasons = {**job.files.sampler_reasons, **outcome.not_measured, **summary.not_measured}
-    if any(phase.cpu_seconds is None for phase in job.phases):
-        reasons.setdefault(
-            "phases.cpu_seconds",
-            job.no_samples if job.cpu is None else "a phase has no sample near its edge",
-        )
-    return reasons
-
-
-def sampling_quality(job: Job) -> dict[str, Any]:
-    """What the sampler says of itself: period, lateness, gaps, own cost, and how far its sources of CPU time agree."""
-    files = job.files
-    samples = files.samples or {}
-    lateness = sorted(
-        start - planned
-        for trigger, planned, start in zip(
-            samples.get("trigger", ()), samples.get("t_planned_ns", ()), samples.get("t_start_ns", ()), strict=False
-        )
-        if trigger == "tick" and planned is not None and start is not None
-    )
-    own_ns = [value for value in samples.get("sampler_cpu_ns", ()) if value is not None]
-    skipped = [value for value in samples.get("ticks_skipped", ()) if value is not None]
-    return {
-        "period_ns": files.sampler_settings.get("period_ns", files.sampler_report.get("period_ns")),
-        "samples": len(samples.get("seq", ())),
-        "ticks_skipped": max(skipped) if skipped else None,
-        "lateness_p50_ns": _quantile(lateness, 0.5),
-        "lateness_p99_ns": _quantile(lateness, 0.99),
-        "lateness_max_ns": lateness[-1] if lateness else None,
-        "sampler_cpu_seconds": max(own_ns) / 1e9 if own_ns else None,
-        "audit": _audit(job),
-        "report": files.sampler_report,
-    }
-
-
-def _quantile(ordered: list[int], fraction: float) -> int | None:
-    return ordered[math.ceil(fraction * len(ordered)) - 1] if ordered else None
-
-
-def _audit(job: Job) -> dict[str, object]:
-    """CPU seconds of the job by every account there is: they should agree."""
-    by_samples = [job.counter(f"{name}_cpu_ns") for name in ("cgroup", "tree")]
-    cgroup_s, tree_s = (None if counter is None else counter.total / 1e9 for counter in by_samples)
-    return audit(cgroup_s, tree_s, job.reaped_cpu_s, job.launcher_cpu_s or 0.0)
+    missing = {**job.files.sampler_reasons, **outcome.not_measured}
+    rows = [*job.phases, *job.unmarked]
+    of_phases = {**reasons(rows, job.quantities), **peak_reason(rows, job.files.samples, missing)}
+    return {**of_phases, **missing, **summary.not_measured}
 
 
 def jsonable(value: Any) -> Any:

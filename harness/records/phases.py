@@ -1,20 +1,16 @@
-"""Phases of a trial: where each begins and ends, and the CPU time of the process tree in it."""
+"""Phases of a trial: where each begins and ends, and what lies before the first and after the last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from frameworks.worker.protocol import END, PHASES
-from harness.records.counters import CounterSeries
 from harness.records.reading import TrialFiles, integer
 
-MAX_EDGE_GAP_NS = 1_000_000_000
-"""A phase whose edge has no sample within this has no CPU time: interpolation over more would be invention."""
-
-
 LAST_PHASE = PHASES[-1]
+BEFORE, AFTER = "before", "after"
 
 
 @dataclass(frozen=True)
@@ -27,10 +23,10 @@ class Phase:
         first_step, last_step: finished training steps when it began and when it ended; None where not known.
         finished: whether it ran to its end: another phase followed it. False when the worker died in it, or left it
             by an error, a divergence or a refusal (then `end` follows it directly, as it otherwise does `teardown`).
-        cpu_seconds: CPU time of the process tree; None where not measured.
+        quantities: name -> what was used in it (`harness.records.attribution`); None where not measured.
         worker_cpu_seconds: CPU time of the worker process alone by its own clock, as a cross-check.
-        edge_gap_ns: distance from the phase's edges to the nearest sample, the larger of the two: where `cpu_seconds`
-            had to be interpolated, and so its uncertainty (at most this, times the cores in use).
+        edge_gap_ns: distance from the phase's edges to the nearest sample, the larger of the two: over it the CPU time
+            had to be interpolated, so it bounds its error (at most this, times the cores in use, at each edge).
     """
 
     phase: str
@@ -39,9 +35,14 @@ class Phase:
     first_step: int | None = None
     last_step: int | None = None
     finished: bool = True
-    cpu_seconds: float | None = None
     worker_cpu_seconds: float | None = None
     edge_gap_ns: int | None = None
+    quantities: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """CPU time of the job; None where not measured."""
+        return self.quantities.get("cpu_seconds")
 
     @property
     def duration_s(self) -> float:
@@ -58,7 +59,7 @@ class Phase:
             "first_step": self.first_step,
             "last_step": self.last_step,
             "finished": self.finished,
-            "cpu_seconds": self.cpu_seconds,
+            **self.quantities,
             "worker_cpu_seconds": self.worker_cpu_seconds,
             "edge_gap_ns": self.edge_gap_ns,
         }
@@ -117,18 +118,20 @@ def _phase(mark: dict[str, Any], following: dict[str, Any] | None, end_ns: int) 
     )
 
 
-def with_cpu_time(phases: Iterable[Phase], job_cpu: CounterSeries | None) -> list[Phase]:
-    """Attribute the job's CPU time (a counter in ns) to phases, from the samples that stand at their edges."""
-    if job_cpu is None:
-        return list(phases)
-    return [_with_cpu_time(phase, job_cpu) for phase in phases]
+def unmarked(files: TrialFiles, phases: list[Phase], t_worker_ns: int | None, t_end_ns: int) -> list[Phase]:
+    """What lies around the marked phases: with these two, the rows cover the trial from the worker's request on.
 
-
-def _with_cpu_time(phase: Phase, job_cpu: CounterSeries) -> Phase:
-    gap_ns = max(job_cpu.gap_ns(phase.begin_ns), job_cpu.gap_ns(phase.end_ns))
-    if gap_ns > MAX_EDGE_GAP_NS:
-        return replace(phase, edge_gap_ns=gap_ns)
-    return replace(phase, edge_gap_ns=gap_ns, cpu_seconds=job_cpu.increase(phase.begin_ns, phase.end_ns) / 1e9)
+    `before` lasts from the request of the worker to its first mark, `after` from its last to the end of the trial, by
+    when everything is cleaned up. They are no phases: no mark of the worker stands at their outer edges.
+    """
+    if t_worker_ns is None:
+        return []
+    first_ns = phases[0].begin_ns if phases else worker_end_ns(files, t_end_ns)
+    last_ns = phases[-1].end_ns if phases else first_ns
+    return [
+        Phase(BEFORE, t_worker_ns, max(t_worker_ns, first_ns)),
+        Phase(AFTER, last_ns, max(last_ns, t_end_ns)),
+    ]
 
 
 def of_kind(phases: Iterable[Phase], name: str) -> list[Phase]:

@@ -20,7 +20,8 @@ UNOWNED_GRACE_S = 60.0
 def new_trial_folder(store_path: Path, trial_id: str) -> Path:
     """Make a fresh folder for a trial under `<store>/.running/`; the calling process is its owner.
 
-    No query ever sees it. It is gone after `publish`; what a killed process leaves, `Store.sweep_running` removes.
+    No query ever sees it. It is gone after `publish`; of what a killed process leaves, `keep_abandoned`
+    makes a record.
 
     Raises:
         StoreError: the store cannot be written.
@@ -36,15 +37,12 @@ def new_trial_folder(store_path: Path, trial_id: str) -> Path:
     return folder.resolve()
 
 
-def sweep_running(store_path: Path) -> list[Path]:
-    """Remove the folders whose owner is gone; returns those removed."""
+def abandoned_folders(store_path: Path) -> list[Path]:
+    """The folders whose owner is gone, sorted; one without an owner only when it is old enough."""
     running = Path(store_path) / RUNNING_FOLDER
     if not running.is_dir():
         return []
-    stale = [folder for folder in sorted(running.iterdir()) if folder.is_dir() and _is_stale(folder)]
-    for folder in stale:
-        remove_tree(folder)
-    return [folder for folder in stale if not folder.exists()]
+    return [folder for folder in sorted(running.iterdir()) if folder.is_dir() and _is_stale(folder)]
 
 
 def remove_tree(folder: Path) -> None:

@@ -74,10 +74,6 @@ class Store:
         final = [record for record in records if record.termination in FINAL_TERMINATIONS]
         return max(final, key=lambda record: record.repetition, default=None)
 
-    def sweep_running(self) -> list[Path]:
-        """Remove what dead processes left under `.running/`; returns the folders removed."""
-        return running.sweep_running(self.path)
-
     def _read(self, study: str | None, verify: bool) -> Iterator[Record]:
         folders = _record_folders(self.path)
         return self._of_folders([f for f in folders if study is None or f.parent.name == study], verify)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from frameworks.worker.protocol import DATA_NS_UNKNOWN
-from harness.records.counters import series
+from harness.records.foreign import ForeignLoad
 from harness.records.job import Job
 from harness.records.phases import of_kind
+from harness.records.quality import summary_of_quality
 from harness.records.reading import integer, number
 from harness.records.summary_keys import SUMMARY_KEYS
 from harness.records.validation import VALIDATION_KEYS, best_validation
@@ -19,8 +19,6 @@ FEWEST_STEPS_FOR_P95 = 20
 WINDOW_NS = 1_000_000_000
 SHORTEST_FOREIGN_S = 1.0
 """The host counts in ticks of 10 ms; over less than this their grain would be the result."""
-
-HOST_BUSY = ("user", "nice", "system", "irq", "softirq")
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def summarise(job: Job, not_measured: dict[str, str]) -> Summary:
         not_measured: key -> reason, from whoever ran the trial; for these keys its word counts.
     """
     found: dict[str, Value] = {}
-    for group in (_times, _steps, _quality, _validation, _processor, _memory_and_disk, _others):
+    for group in (_times, _steps, _quality, _validation, _processor, _memory_and_disk, _others, _sampling):
         found.update(group(job))
     values: dict[str, float | int | None] = {}
     reasons: dict[str, str] = {}
@@ -230,7 +228,7 @@ def _no_counter(job: Job, column: str) -> str:
 def _training_cpu_seconds(job: Job) -> Value:
     if not job.train:
         return NotMeasured(_absent(job, "train"))
-    if job.cpu is None:
+    if job.phase_cpu is None:
         return NotMeasured(_no_counter(job, "tree_cpu_ns"))
     parts = [phase.cpu_seconds for phase in job.train if phase.cpu_seconds is not None]
     if len(parts) < len(job.train):
@@ -284,6 +282,11 @@ def _others(job: Job) -> Iterator[tuple[str, Value]]:
     yield "sampler_cpu_seconds", _sampler_cpu_seconds(job)
 
 
+def _sampling(job: Job) -> Iterator[tuple[str, Value]]:
+    for key, value in summary_of_quality(job.sampling).items():
+        yield key, NotMeasured(value) if isinstance(value, str) else value
+
+
 def _sampler_cpu_seconds(job: Job) -> Value:
     """By the sampler's report, written at its very end; of a sampler that died, by its last sample."""
     reported = number(job.files.sampler_report.get("sampler_cpu_seconds"))
@@ -296,13 +299,8 @@ def _sampler_cpu_seconds(job: Job) -> Value:
 def _foreign_cores(job: Job) -> Value:
     if not job.train:
         return NotMeasured(_absent(job, "train"))
-    sampler = series(job.files.samples, "sampler_cpu_ns")
-    busy = [series(job.files.samples, f"host_{state}_ticks") for state in HOST_BUSY]
-    found = [counter for counter in busy if counter is not None]
     if job.cpu is None:
         return NotMeasured(_no_counter(job, "tree_cpu_ns"))
-    if sampler is None or len(found) < len(HOST_BUSY):
-        return NotMeasured(_no_counter(job, "host_user_ticks"))
     training_s = job.training_ns / 1e9
     if training_s < SHORTEST_FOREIGN_S:
         return NotMeasured(
@@ -310,10 +308,7 @@ def _foreign_cores(job: Job) -> Value:
         )
     if any(phase.cpu_seconds is None for phase in job.train):
         return NotMeasured("a train phase has no sample near its edge")
-    tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
-    foreign_s = sum(
-        sum(counter.increase(phase.begin_ns, phase.end_ns) for counter in found) * tick_s
-        - (job.cpu.increase(phase.begin_ns, phase.end_ns) + sampler.increase(phase.begin_ns, phase.end_ns)) / 1e9
-        for phase in job.train
-    )
-    return foreign_s / training_s
+    foreign = ForeignLoad.of(job)
+    if foreign is None:
+        return NotMeasured(_no_counter(job, "host_user_ticks"))
+    return sum(foreign.cpu_s(phase.begin_ns, phase.end_ns) for phase in job.train) / training_s

@@ -182,5 +182,52 @@ SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
     SummaryKey(
         "overhead_s", "s", "wall time of the trial outside the worker's own phases", "lower", "overhead", digits=3
     ),
+    SummaryKey(
+        "sampling_rate_hz", "1/s", "ticks of the sampler per second, from the first to the last", None, "sampled Hz"
+    ),
+    SummaryKey(
+        "sampling_coverage",
+        "1",
+        "part of the worker's time that is no further than a period from the sample before it",
+        "higher",
+        "coverage",
+    ),
+    SummaryKey(
+        "lateness_p50_s",
+        "s",
+        "median time from a deadline of the sampler to the begin of its sample; of 5 ticks or more",
+        "lower",
+        "lateness p50",
+        digits=3,
+        scale=1e-3,
+        shown_unit="ms",
+    ),
+    SummaryKey(
+        "lateness_p99_s",
+        "s",
+        "99th percentile of the same; of 100 ticks or more",
+        "lower",
+        "lateness p99",
+        digits=3,
+        scale=1e-3,
+        shown_unit="ms",
+    ),
+    SummaryKey(
+        "ticks_skipped",
+        "1",
+        "deadlines of the sampler that passed without a sample",
+        "lower",
+        "ticks skipped",
+        digits=9,
+    ),
+    SummaryKey(
+        "cpu_disagreement_fraction",
+        "1",
+        "difference between the lowest and the highest account of the job's CPU time (cgroup, process tree, `wait4`), "
+        "divided by the highest",
+        "lower",
+        "CPU disagreement",
+        digits=2,
+    ),
 )
 """Keys of `summary`, in the order in which they are shown."""

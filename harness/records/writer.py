@@ -7,11 +7,13 @@ import hashlib
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.errors import StoreError
 from harness.execution.outcome import TrialOutcome
+from harness.execution.outcome_file import OUTCOME_FILE, write_end
 from harness.records.manifest import MANIFEST_FILE, make_manifest, to_json
 from harness.records.reading import TrialFiles, is_regular, read_trial_folder
 from harness.records.record import Record
@@ -43,7 +45,7 @@ def publish(outcome: TrialOutcome, store_path: Path | str) -> Record:
     """Convert a trial's files and make them a record of the store; the trial folder is removed afterwards.
 
     Whatever the state of the files, a record comes out: what is missing is null there, with the reason. A process that
-    dies in here leaves no visible record, only a folder under `.running/` that `Store.sweep_running` removes.
+    dies in here leaves no visible record, only folders under `.running/`, of which `keep_abandoned` makes the record.
 
     Returns:
         The record `<store>/<study>/<trial id>`, or `-2`, `-3`, … where there are earlier ones.
@@ -54,6 +56,8 @@ def publish(outcome: TrialOutcome, store_path: Path | str) -> Record:
     store = Path(store_path)
     if not _STUDY_NAME.fullmatch(outcome.trial.study):
         raise StoreError(f"a study named {outcome.trial.study!r} cannot be a folder", hint="rename the study")
+    with suppress(OSError):  # without it, a death in here makes the trial a killed one
+        write_end(outcome)
     try:
         workplace = new_trial_folder(store, f"{outcome.trial.id}-record")
         try:
@@ -121,7 +125,12 @@ def _not_kept(source: Path, kept: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What the trial folder held beyond the record: size and checksum, so that it can be recognised elsewhere."""
     left = {}
     for path in sorted(source.iterdir()) if source.is_dir() else ():
-        if is_regular(path) and path.name not in kept and path.name != OWNER_FILE and os.access(path, os.R_OK):
+        if (
+            is_regular(path)
+            and path.name not in kept
+            and path.name not in (OWNER_FILE, OUTCOME_FILE)
+            and os.access(path, os.R_OK)
+        ):
             left[path.name] = _fingerprint(path)
     return left
 

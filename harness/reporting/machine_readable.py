@@ -13,6 +13,7 @@ from typing import Any
 import harness
 from harness.analysis import Cell, Column, Comparison, TrialReference, Value
 from harness.analysis.columns import column_for
+from harness.analysis.sampling import QUALITY_KEYS, Sampling
 
 FORMAT_VERSION = 1
 """Version of the JSON form. History: 1, the first form."""
@@ -51,15 +52,24 @@ def to_json(comparisons: Sequence[Comparison], store: Path | str) -> str:
 
 
 def to_csv(comparisons: Sequence[Comparison]) -> str:
-    """One line a cell and quantity. `varied` and `missing` are JSON, `trials` are ids separated by spaces."""
+    """One line a cell and quantity, those of the sampling's quality always among them.
+
+    `varied` and `missing` are JSON, `trials` are ids separated by spaces.
+    """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, CSV_FIELDS, lineterminator="\n")
     writer.writeheader()
     for comparison in comparisons:
         for cell in comparison.cells:
-            for column in comparison.columns:
+            for column in _with_quality(comparison.columns):
                 writer.writerow(_csv_row(comparison, cell, column))
     return buffer.getvalue()
+
+
+def _with_quality(columns: Sequence[Column]) -> Sequence[Column]:
+    """The columns asked for, and behind them what every table says of the sampling."""
+    shown = {column.key for column in columns}
+    return [*columns, *(column_for(key) for key in QUALITY_KEYS if key not in shown)]
 
 
 def _csv_row(comparison: Comparison, cell: Cell, column: Column) -> dict[str, Any]:
@@ -125,6 +135,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         ],
         "superseded": [_trial(one) for one in comparison.superseded],
         "not_measured": {key: dict(reasons) for key, reasons in comparison.not_measured.items()},
+        "sampling": _sampling(comparison.sampling),
         "notes": list(comparison.notes),
     }
 
@@ -145,8 +156,14 @@ def _cell(cell: Cell, columns: Sequence[Column]) -> dict[str, Any]:
         "compile_caches": dict(cell.compile_caches),
         "code_sha256": dict(cell.codes),
         "values": {column.key: _value(cell.values.get(column.key), column.key) for column in columns},
+        "sampling": _sampling(cell.sampling),
+        "disturbances": [asdict(one) for one in cell.disturbances],
         "stability": {**asdict(cell.stability), "sentence": cell.stability.sentence},
     }
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    return {**asdict(sampling), "sentence": sampling.sentence}
 
 
 def _value(value: Value | None, key: str) -> dict[str, Any]:

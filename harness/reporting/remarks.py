@@ -155,6 +155,8 @@ def command_lines(commands: Sequence[tuple[str, str]], width: int | None = None)
 def footnotes(comparison: Comparison) -> Iterable[str]:
     """All that must stand below the numbers: how to read them, notes, sources, what is missing."""
     yield value_note(comparison)
+    if comparison.cells:
+        yield comparison.sampling.sentence
     yield from comparison.notes
     if source := memory_sources(comparison):
         yield source

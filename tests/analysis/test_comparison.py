@@ -228,3 +228,17 @@ def test_records_of_two_studies_are_refused(tmp_path: Path) -> None:
 def test_no_records_is_an_empty_comparison() -> None:
     result = compare([])
     assert (result.cells, result.trial_count, result.study) == ((), 0, "")
+
+
+def test_a_disturbed_cell_has_a_note_with_the_worst_and_the_limit(tmp_path: Path) -> None:
+    steal = {"signal": "steal", "limit": 0.01, "unit": "of CPU time"}
+    swap = {"signal": "swapped_out", "found": 12, "limit": 0, "unit": "times"}
+    write_record(tmp_path, "torch", 1, disturbances=[{**steal, "found": 0.02}])
+    write_record(tmp_path, "torch", 2, disturbances=[{**steal, "found": 0.034}, swap])
+    write_record(tmp_path, "caffe", 1)
+    comparison = compare(Store(tmp_path).records())
+    assert [note for note in comparison.notes if "disturbed" in note] == [
+        "torch: disturbed: the hypervisor took CPU time away (3.4 % of CPU time, limit 1 %) in 2 of 2 trials; the "
+        "machine swapped out (12 times, limit 0) in 1 of 2 trials."
+    ]
+    assert [one.trials for one in comparison.cells[1].disturbances] == [2, 1]

@@ -148,6 +148,10 @@ EXPECTED = {
     "disk_write_bytes": 1000,
     "sampler_cpu_seconds": OWN_CORES * 6.8,
     "overhead_s": 7.0 - 6.6,
+    "ticks_skipped": 0,
+    # No tick among the samples, no cgroup and no launcher: nothing to be said.
+    **dict.fromkeys(("sampling_rate_hz", "sampling_coverage", "lateness_p50_s", "lateness_p99_s")),
+    "cpu_disagreement_fraction": None,
 }
 
 
@@ -160,8 +164,15 @@ def test_every_key_has_the_value_worked_out_by_hand(tmp_path: Path) -> None:
     assert {key: found.pop(key) for key in VALIDATION_KEYS} == dict.fromkeys(VALIDATION_KEYS)
     assert found == pytest.approx(EXPECTED)
     assert set(made["summary"]) == set(SUMMARY_KEYS)
-    assert set(made["not_measured"]) == {"gpu", *VALIDATION_KEYS}
-    assert made["sources"] == {"cpu_seconds": "tree", "peak_memory_bytes": "largest_process_vmhwm"}
+    of_ticks = {key for key, value in EXPECTED.items() if value is None}
+    of_phases = {key for key in made["not_measured"] if key.startswith("phases.")}
+    assert set(made["not_measured"]) == {"gpu", *VALIDATION_KEYS, *of_ticks, *of_phases}
+    assert "phases.cpu_seconds" not in of_phases
+    assert made["sources"] == {
+        "cpu_seconds": "tree",
+        "phases.cpu_seconds": "tree",
+        "peak_memory_bytes": "largest_process_vmhwm",
+    }
 
 
 def test_a_cgroup_is_preferred_and_named(tmp_path: Path) -> None:
@@ -171,7 +182,11 @@ def test_a_cgroup_is_preferred_and_named(tmp_path: Path) -> None:
         row["cgroup_memory_peak_bytes"] = 5000
     write(tmp_path, samples=factories.encode_samples(rows))
     made = manifest(tmp_path)
-    assert made["sources"] == {"cpu_seconds": "cgroup", "peak_memory_bytes": "cgroup"}
+    assert made["sources"] == {
+        "cpu_seconds": "cgroup",
+        "phases.cpu_seconds": "cgroup",  # the tree says half as much: its word is in doubt
+        "peak_memory_bytes": "cgroup",
+    }
     # First seen after the worker was requested: all of it is the job's.
     assert made["summary"]["cpu_seconds"] == pytest.approx(2 * EXPECTED["cpu_seconds"])
     assert made["summary"]["peak_memory_bytes"] == 5000

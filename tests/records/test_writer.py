@@ -8,15 +8,14 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
 
 from harness.errors import StoreError
-from harness.records import TABLES, Record, Store, new_trial_folder, publish, writer
-from harness.records.running import OWNER_FILE, RUNNING_FOLDER, UNOWNED_GRACE_S
+from harness.records import TABLES, Record, Store, keep_abandoned, publish, writer
+from harness.records.running import RUNNING_FOLDER
 from harness.records.schema import KINDS, SCHEMA_VERSION, columns_of
 from tests import factories
 
@@ -126,9 +125,10 @@ def test_a_crash_while_publishing_leaves_no_visible_record(tmp_path: Path, momen
     store = Store(tmp_path)
     assert store.records() == []
     assert len(list((tmp_path / RUNNING_FOLDER).iterdir())) == 2
-    assert len(store.sweep_running()) == 2
+    (record,) = keep_abandoned(tmp_path).records
+    assert (record.termination, record.repetition) == ("completed", 1), "the trial had ended: nothing is lost"
     assert list((tmp_path / RUNNING_FOLDER).iterdir()) == []
-    assert factories.publish_trial(tmp_path).repetition == 1
+    assert factories.publish_trial(tmp_path).repetition == 2
 
 
 def publish_many(store: Path, count: int) -> None:
@@ -172,40 +172,8 @@ def test_a_study_must_be_a_folder_s_name(tmp_path: Path, study: str) -> None:
         factories.publish_trial(tmp_path, study=study)
 
 
-def test_a_running_trial_is_not_swept(tmp_path: Path) -> None:
-    folder = new_trial_folder(tmp_path, "0123456789abcdef")
-    assert Store(tmp_path).sweep_running() == []
-    assert folder.is_dir()
-    owner = json.loads((folder / OWNER_FILE).read_text())
-    assert owner["pid"] == os.getpid()
-
-
-def test_a_pid_that_was_given_out_again_is_not_the_owner(tmp_path: Path) -> None:
-    folder = new_trial_folder(tmp_path, "0123456789abcdef")
-    owner = json.loads((folder / OWNER_FILE).read_text())
-    (folder / OWNER_FILE).write_text(json.dumps({**owner, "start_ticks": 1}))
-    assert Store(tmp_path).sweep_running() == [folder]
-
-
-def test_another_machine_s_trial_is_left_alone(tmp_path: Path) -> None:
-    folder = new_trial_folder(tmp_path, "0123456789abcdef")
-    owner = json.loads((folder / OWNER_FILE).read_text())
-    (folder / OWNER_FILE).write_text(json.dumps({**owner, "host": "elsewhere", "boot_id": "x"}))
-    assert Store(tmp_path).sweep_running() == []
-
-
-def test_a_folder_without_owner_is_given_time(tmp_path: Path) -> None:
-    folder = tmp_path / RUNNING_FOLDER / "fresh"
-    folder.mkdir(parents=True)
-    store = Store(tmp_path)
-    assert store.sweep_running() == []
-    long_ago = time.time() - 2 * UNOWNED_GRACE_S
-    os.utime(folder, (long_ago, long_ago))
-    assert store.sweep_running() == [folder]
-
-
 def test_importing_records_imports_nothing_heavy() -> None:
-    code = "import sys, harness.records; from harness.records import Store, Record, publish, load, new_trial_folder; "
+    code = "import sys, harness.records; from harness.records import Store, Record, publish, load, keep_abandoned; "
     code += "print([m for m in ('pandas', 'pyarrow', 'duckdb') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"

@@ -12,7 +12,7 @@ from harness.analysis import compare
 from harness.execution.outcome import TerminationKind
 from harness.records import Store
 from harness.reporting import write_report
-from harness.reporting.page_tables import quality_rows
+from harness.reporting.page_tables import phase_table, quality_rows
 from harness.reporting.text import plain
 from tests.factories import fill_store, publish_trial
 
@@ -62,3 +62,18 @@ def test_varied_trials_stand_in_rows_of_their_own(tmp_path: Path) -> None:
     cells = json.loads(found[1])["cells"]
     assert [cell["name"] for cell in cells] == ["torch · batch_size=32", "torch · batch_size=128"]
     assert len({cell["dash"] for cell in cells}) == 2
+
+
+def test_the_page_says_what_each_phase_used(tmp_path: Path) -> None:
+    record = publish_trial(tmp_path, "torch")
+    found = phase_table(record)
+    assert found.titles == ("time s", "CPU s", "read MiB", "written MiB")
+    rows = {row.phase: row for row in found.rows}
+    names = ["before", "import", "prepare", "build", "warm up", "train", "evaluate", "teardown", "after", "whole trial"]
+    assert list(rows) == names
+    assert (rows["train"].count, rows["evaluate"].count, rows["whole trial"].count) == ("2", "2", "")
+    assert float(rows["train"].texts[1]) == pytest.approx(float(record.summary["training_cpu_seconds"] or 0), rel=1e-3)
+    assert float(rows["whole trial"].texts[1]) == pytest.approx(float(record.summary["cpu_seconds"] or 0), rel=1e-3)
+    page = write_report(tmp_path, "synthetic").read_text(encoding="utf-8")
+    assert '<table id="phases-1">' in page
+    assert f'<td class="number">{rows["whole trial"].texts[1]}</td>' in page

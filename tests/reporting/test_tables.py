@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 from harness.analysis import compare
 from harness.analysis.columns import column_for
+from harness.analysis.sampling import QUALITY_KEYS
 from harness.analysis.statistics import Statistics, summarise
 from harness.cli.main import app
 from harness.errors import StoreError
 from harness.records import Store
-from harness.reporting import comparison_text
+from harness.reporting import comparison_text, write_report
 from harness.reporting.grid import comparison_grid
 from harness.reporting.machine_readable import to_csv, to_json
 from harness.reporting.numbers import show
@@ -100,7 +101,7 @@ def test_csv_reads_back_unrounded(tmp_path: Path) -> None:
     write_study(tmp_path)
     (comparison,) = comparisons_of(tmp_path)
     rows = list(csv.DictReader(io.StringIO(to_csv([comparison]))))
-    assert len(rows) == len(comparison.cells) * len(comparison.columns)
+    assert len(rows) == len(comparison.cells) * (len(comparison.columns) + len(QUALITY_KEYS))
     by_key = {(cell.key.framework, key): value for cell in comparison.cells for key, value in cell.values.items()}
     for row in rows:
         statistics = by_key[row["framework"], row["quantity"]].statistics
@@ -115,7 +116,8 @@ def test_one_seed_has_a_null_deviation_everywhere(tmp_path: Path) -> None:
     comparisons = comparisons_of(tmp_path)
     content = json.loads(to_json(comparisons, tmp_path))
     assert content["studies"][0]["cells"][0]["values"]["training_time_s"]["sd"] is None
-    assert {row["sd"] for row in csv.DictReader(io.StringIO(to_csv(comparisons)))} == {""}
+    rows = list(csv.DictReader(io.StringIO(to_csv(comparisons))))
+    assert {row["sd"] for row in rows} == {""}
     assert "± n/a" in plain(comparisons[0], tmp_path)
     assert "One seed has no standard deviation" in plain(comparisons[0], tmp_path)
 
@@ -205,7 +207,11 @@ def test_command_writes_every_form(tmp_path: Path, form: str) -> None:
 def test_command_takes_columns(tmp_path: Path) -> None:
     write_study(tmp_path, seeds=2)
     result = CliRunner().invoke(app, ["compare", str(tmp_path), "-f", "csv", "--columns", "overhead_s, test_loss"])
-    assert {row["quantity"] for row in csv.DictReader(io.StringIO(result.stdout))} == {"overhead_s", "test_loss"}
+    assert {row["quantity"] for row in csv.DictReader(io.StringIO(result.stdout))} == {
+        "overhead_s",
+        "test_loss",
+        *QUALITY_KEYS,
+    }
     everything = CliRunner().invoke(app, ["compare", str(tmp_path), "-f", "csv", "--all"])
     assert len({row["quantity"] for row in csv.DictReader(io.StringIO(everything.stdout))}) > 20
 
@@ -231,3 +237,48 @@ def test_no_completed_trial_is_an_error_with_the_reason(tmp_path: Path) -> None:
     text = comparison_text(tmp_path, "demo")
     assert isinstance(text, str)
     assert "did not complete" in text
+
+
+SAMPLING = "10.0 Hz, coverage 99.9 %, lateness p50 {p50} / p99 0.9 ms, 0 ticks skipped, CPU audit passed, "
+
+
+def test_every_table_says_how_well_it_was_sampled(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    write_study(tmp_path, seeds=2)
+    (comparison,) = comparisons_of(tmp_path)
+    expected = SAMPLING.format(p50="0.17") + "sampler 0.4 % of a core."
+    assert comparison.sampling.sentence == f"Sampling (the worst of 8 trials): {expected}"
+    assert comparison.cells[0].sampling.trials == 2
+    console = Console(width=300, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(comparison_text(tmp_path, "demo", 300))
+    page = write_report(tmp_path, "demo").read_text(encoding="utf-8")
+    for text in (plain(comparison, tmp_path), markdown(comparison), capture.get(), page):
+        assert expected in text
+    assert latex_escaped(expected) in latex(comparison)
+    assert json.loads(to_json([comparison], tmp_path))["studies"][0]["sampling"]["coverage"] == 0.999
+    rows = list(csv.DictReader(io.StringIO(to_csv([comparison]))))
+    assert {row["quantity"] for row in rows} >= set(QUALITY_KEYS)
+    assert not any("quality of the sampling" in note for note in comparison.notes)
+
+
+def test_a_cell_that_was_poorly_sampled_has_a_note(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1)
+    write_record(tmp_path, "torch", 2, sampling={"coverage": 0.5, "ticks_skipped": 7})
+    write_record(tmp_path, "caffe", 1, cpu_accounts=(20.0, 15.0, None))
+    write_record(tmp_path, "theano", 1)
+    comparison = compare(Store(tmp_path).records())
+    notes = [note for note in comparison.notes if "quality of the sampling" in note]
+    assert notes == [
+        "caffe: quality of the sampling: the accounts of the CPU time disagree by more than 2 % and 50 ms "
+        "(1 of 1 trial).",
+        "torch: quality of the sampling: samples cover less than 95 % of the worker's time (1 of 2 trials); more than "
+        "0.1 % of the ticks were skipped (1 of 2 trials).",
+    ]
+    assert "CPU audit failed in 1" in comparison.sampling.sentence
+
+
+def test_lateness_of_few_ticks_is_not_shown(tmp_path: Path) -> None:
+    write_record(tmp_path, summary={"lateness_p99_s": None}, not_measured={"lateness_p99_s": "fewer than 100 ticks"})
+    assert "p99 n/a ms" in compare(Store(tmp_path).records()).sampling.sentence

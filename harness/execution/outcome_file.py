@@ -1,0 +1,94 @@
+"""`outcome.json` in a trial folder: what its record will say, for whoever finds the folder without its owner.
+
+It is written when the trial begins, with the termination that holds if nothing more is heard, and again when it ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
+from harness.study.trial import Trial
+
+OUTCOME_FILE = "outcome.json"
+KILLED_WITH_HARNESS = "the harness was killed"
+
+
+@dataclass(frozen=True)
+class KeptOutcome:
+    """What `outcome.json` says.
+
+    Attributes:
+        outcome: of the trial; without an end, `t_worker_ns` is None and `t_end_ns` the trial's begin.
+        ended: whether the harness lived to see the trial's end.
+    """
+
+    outcome: TrialOutcome
+    ended: bool
+
+
+def write_start(
+    folder: Path,
+    trial: Trial,
+    started_at: str,
+    t_begin_ns: int,
+    host: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    anchor: Mapping[str, int],
+) -> None:
+    """Write what is known when a trial begins.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    begun = TrialOutcome(
+        trial=trial,
+        folder=folder,
+        termination=Termination(TerminationKind.KILLED, KILLED_WITH_HARNESS),
+        started_at=started_at,
+        t_begin_ns=t_begin_ns,
+        t_worker_ns=None,
+        t_end_ns=t_begin_ns,
+        host=dict(host),
+        environment=dict(environment),
+        clock_anchors={"begin": dict(anchor)},
+    )
+    _write(begun, ended=False)
+
+
+def write_end(outcome: TrialOutcome) -> None:
+    """Write the outcome of a trial that ended, before it becomes a record.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    _write(outcome, ended=True)
+
+
+def read_outcome(folder: Path) -> KeptOutcome | None:
+    """Read `outcome.json`; None where there is none that could be used."""
+    try:
+        content = json.loads((folder / OUTCOME_FILE).read_bytes())
+        ended, termination = bool(content.pop("ended")), content.pop("termination")
+        kind, tail = TerminationKind(termination.pop("kind")), tuple(termination.pop("log_tail"))
+        trial = Trial.model_validate(content.pop("trial"))
+        outcome = TrialOutcome(
+            trial=trial, folder=folder, termination=Termination(kind, **termination, log_tail=tail), **content
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return KeptOutcome(outcome, ended)
+
+
+def _write(outcome: TrialOutcome, *, ended: bool) -> None:
+    content = {key: value for key, value in vars(outcome).items() if key not in ("trial", "folder", "termination")}
+    termination = {**asdict(outcome.termination), "kind": str(outcome.termination.kind)}
+    content |= {"trial": outcome.trial.model_dump(), "termination": termination, "ended": ended}
+    path = outcome.folder / OUTCOME_FILE
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, default=str) + "\n")
+    temporary.replace(path)

@@ -1,0 +1,224 @@
+"""What a killed harness left becomes records (validity suite V12)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.execution.outcome import TerminationKind
+from harness.execution.outcome_file import KILLED_WITH_HARNESS, OUTCOME_FILE, read_outcome, write_end, write_start
+from harness.records import Store, keep_abandoned, new_trial_folder
+from harness.records.running import OWNER_FILE, RUNNING_FOLDER, UNOWNED_GRACE_S
+from tests import factories
+from tests.execution.fake_study import only_record, run_study, write_study
+from tests.execution.test_failures import assert_nothing_left, start_in_background
+
+SECOND_NS = 10**9
+
+
+def orphaned(folder: Path) -> Path:
+    """The folder as if its owner had died."""
+    owner = json.loads((folder / OWNER_FILE).read_text())
+    (folder / OWNER_FILE).write_text(json.dumps({**owner, "start_ticks": 1}))
+    return folder
+
+
+def left_behind(store: Path, *, started: bool = True) -> Path:
+    """A trial cut down in its midst with its harness, as files."""
+    outcome = factories.ended_trial(store, factories.make_trial(), "killed")
+    if started:
+        anchor = outcome.clock_anchors["begin"]
+        write_start(
+            outcome.folder,
+            outcome.trial,
+            outcome.started_at,
+            outcome.t_begin_ns,
+            outcome.host,
+            outcome.environment,
+            anchor,
+        )
+    return orphaned(outcome.folder)
+
+
+def test_a_trial_whose_harness_died_is_a_killed_record(tmp_path: Path) -> None:
+    folder = left_behind(tmp_path)
+    (record,) = keep_abandoned(tmp_path).records
+    assert record.manifest["termination"]["kind"] == TerminationKind.KILLED
+    assert record.manifest["termination"]["reason"] == KILLED_WITH_HARNESS
+    assert record.manifest["termination"]["signal"] == 9
+    assert not folder.exists()
+    trial, timeline = factories.make_trial(), factories.make_timeline(factories.make_trial())
+    factories.end_timeline(timeline, "killed")
+    assert record.id == trial.id and record.specification == trial.specification and record.label == trial.label
+    assert record.summary["steps_done"] == len(timeline.steps)
+    assert record.manifest["t_worker_ns"] == factories.worker_began_ns()
+    assert record.manifest["phases"][-1]["end_ns"] == timeline.end_ns
+    assert timeline.end_ns <= record.manifest["t_end_ns"] <= timeline.end_ns + SECOND_NS
+    assert record.manifest["phase_sums"]["cpu_seconds"]["difference"] == pytest.approx(0.0, abs=1e-9)
+    assert record.verify() == []
+    assert not Store(tmp_path).finished(trial)
+    assert keep_abandoned(tmp_path).records == []
+
+
+@pytest.mark.parametrize("name", ["samples.bin", "events.jsonl", "steps.bin", "launcher.jsonl", "sampler-report.json"])
+@pytest.mark.parametrize("cut", [0.0, 0.6])
+def test_whatever_is_cut_or_missing_a_record_comes_out(tmp_path: Path, name: str, cut: float) -> None:
+    path = left_behind(tmp_path) / name
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
+    (record,) = keep_abandoned(tmp_path).records
+    assert record.termination == "killed"
+    for key, value in record.summary.items():
+        assert (value is None) == (key in record.not_measured)
+
+
+def test_a_trial_that_had_ended_keeps_its_end(tmp_path: Path) -> None:
+    outcome = factories.ended_trial(tmp_path, factories.make_trial(), "diverged")
+    write_end(outcome)
+    kept = read_outcome(outcome.folder)
+    assert kept is not None and kept.ended and kept.outcome == outcome
+    orphaned(outcome.folder)
+    (record,) = keep_abandoned(tmp_path).records
+    assert record.termination == "diverged"
+    assert record.manifest["t_end_ns"] == outcome.t_end_ns
+
+
+def test_a_folder_whose_record_is_there_already_is_only_removed(tmp_path: Path) -> None:
+    outcome = factories.ended_trial(tmp_path, factories.make_trial())
+    write_end(outcome)
+    orphaned(outcome.folder)
+    kept = [(path.name, path.read_bytes()) for path in outcome.folder.iterdir()]
+    assert len(keep_abandoned(tmp_path).records) == 1
+    outcome.folder.mkdir()
+    for name, content in kept:
+        (outcome.folder / name).write_bytes(content)
+    found = keep_abandoned(tmp_path)
+    assert (found.records, found.removed) == ([], [outcome.folder])
+    assert len(Store(tmp_path).records(latest=False)) == 1
+
+
+def test_without_a_word_of_the_trial_there_is_nothing_to_keep(tmp_path: Path) -> None:
+    folder = left_behind(tmp_path, started=False)
+    found = keep_abandoned(tmp_path)
+    assert (found.records, found.removed) == ([], [folder])
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"ended": false, "termination": {"kind": "lunch"}}', "\0"])
+def test_a_garbled_outcome_is_no_outcome(tmp_path: Path, content: str) -> None:
+    folder = left_behind(tmp_path)
+    (folder / OUTCOME_FILE).write_text(content)
+    assert read_outcome(folder) is None
+    assert keep_abandoned(tmp_path).removed == [folder]
+
+
+def test_a_running_trial_is_left_alone(tmp_path: Path) -> None:
+    folder = new_trial_folder(tmp_path, "0123456789abcdef")
+    assert keep_abandoned(tmp_path).removed == []
+    assert json.loads((folder / OWNER_FILE).read_text())["pid"] == os.getpid()
+
+
+def test_another_machine_s_trial_is_left_alone(tmp_path: Path) -> None:
+    folder = new_trial_folder(tmp_path, "0123456789abcdef")
+    owner = json.loads((folder / OWNER_FILE).read_text())
+    (folder / OWNER_FILE).write_text(json.dumps({**owner, "host": "elsewhere", "boot_id": "x"}))
+    assert keep_abandoned(tmp_path).removed == []
+
+
+def test_a_folder_without_owner_is_given_time(tmp_path: Path) -> None:
+    folder = tmp_path / RUNNING_FOLDER / "fresh"
+    folder.mkdir(parents=True)
+    assert keep_abandoned(tmp_path).removed == []
+    long_ago = time.time() - 2 * UNOWNED_GRACE_S
+    os.utime(folder, (long_ago, long_ago))
+    assert keep_abandoned(tmp_path).removed == [folder]
+
+
+def test_a_folder_that_another_run_is_salvaging_is_left_to_it(tmp_path: Path) -> None:
+    folder = left_behind(tmp_path)
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    found = keep_abandoned(tmp_path)
+    assert (found.records, found.removed) == ([], [])
+    os.close(descriptor)
+    assert len(keep_abandoned(tmp_path).records) == 1
+
+
+def test_a_trial_whose_processes_still_run_is_left_for_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = left_behind(tmp_path)
+    monkeypatch.setattr("harness.records.salvage.PATIENCE_S", 0.2)
+    with psutil.Popen(["sh", "-c", "sleep 60", str(folder)]) as process:
+        assert keep_abandoned(tmp_path).left == [folder]
+        for child in [*process.children(), process]:
+            child.kill()
+    assert len(keep_abandoned(tmp_path).records) == 1
+
+
+# Really killed.
+
+
+def kill_one(store: Path, part: str, delay_s: float) -> None:
+    """Kill a harness's sampler or worker after a while."""
+    time.sleep(delay_s)
+    names = {"sampler": "harness.sampling", "worker": "frameworks.worker"}
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if names[part] in line and str(store) in line[-1]:
+            process.send_signal(signal.SIGKILL)
+
+
+def last_of(record: Any) -> dict[str, int]:
+    """The last moment that each table tells of."""
+    columns = {"samples": "t_end_ns", "events": "t_ns", "steps": "t_end_ns"}
+    return {name: max(record.table(name).column(column).to_pylist()) for name, column in columns.items()}
+
+
+def test_kill_9_of_the_harness_loses_no_more_than_a_second(tmp_path: Path) -> None:
+    study, store = write_study(tmp_path, behaviour="slow", steps=400), tmp_path / "store"
+    process = start_in_background(study, store)
+    time.sleep(random.Random(os.urandom(4)).uniform(0.0, 1.0))
+    killed_ns = time.monotonic_ns()
+    process.kill()
+    process.communicate(timeout=30)
+    (record,) = keep_abandoned(store).records
+    assert record.termination == "killed"
+    assert record.manifest["termination"]["reason"] == KILLED_WITH_HARNESS
+    assert record.manifest["sampling"]["flags"][-1] == "ended_by_harness_gone"
+    assert record.manifest["environment"]["code_sha256"] and record.manifest["host"]["machine"]
+    for name, last_ns in last_of(record).items():
+        if name != "events":  # the worker says nothing between its marks
+            assert last_ns >= killed_ns - 1.5 * SECOND_NS, name
+    assert record.summary["steps_done"] > 0 and record.summary["training_cpu_seconds"] is not None
+    assert_nothing_left(tmp_path)
+    assert run_study(write_study(tmp_path, steps=400), store).ran == [TerminationKind.COMPLETED]
+    assert [one.termination for one in Store(store).records(latest=False)] == ["killed", "completed"]
+
+
+@pytest.mark.parametrize("part", ["sampler", "worker"])
+def test_kill_9_of_sampler_or_worker_at_any_moment_leaves_what_was_measured(tmp_path: Path, part: str) -> None:
+    study, store = write_study(tmp_path, behaviour="slow", steps=100), tmp_path / "store"
+    process = start_in_background(study, store)
+    kill_one(store, part, random.Random(os.urandom(4)).uniform(0.0, 0.8))
+    killed_ns = time.monotonic_ns()
+    process.communicate(timeout=60)
+    record = only_record(store)
+    last = last_of(record)
+    assert last["samples" if part == "sampler" else "steps"] >= killed_ns - 1.5 * SECOND_NS
+    if part == "sampler":
+        assert record.termination == "completed"
+        assert {"low_coverage", "no_sampler_report"} <= set(record.manifest["sampling"]["flags"])
+        assert record.summary["sampling_coverage"] < 0.95
+    else:
+        assert record.termination == "killed" and "SIGKILL" in record.manifest["termination"]["reason"]
+        assert record.summary["sampling_coverage"] > 0.9
+    assert_nothing_left(tmp_path)
