@@ -8,9 +8,14 @@ import time
 
 TASKS = "/proc/self/task"
 WATCH_PERIOD_S = 0.0005
-SHARE_OF_BUSIEST = 0.1
-"""A thread took part in a computation when it ran for at least this share of what the busiest one ran."""
-ATTEMPTS = 3
+SHARE_OF_BUSIEST, ENOUGH_NS = 0.1, 1000000
+"""A thread took part in a computation when it ran for this share of what the busiest one ran, or for so long.
+
+Where processors are short, one thread may spin for long while the other waits for its turn to do its half.
+"""
+ATTEMPTS = 5
+QUIET_S, QUIET_NS, QUIET_PATIENCE_S = 0.005, 500000, 1.0
+"""Threads of a pool spin for a while after their work; it has come to rest when none ran for so long in so long."""
 NAME_PATIENCE_S = 1.0
 
 
@@ -18,20 +23,37 @@ def threads_used(work, wanted: int) -> "int | None":
     """How many threads share the work of one call that takes some 30 ms; None where the kernel does not tell.
 
     A watcher reads every thread's time on a CPU while the call runs, so that threads which live for that call alone (as
-    BLIS's do) are seen too. Where another program held a thread back the count may come out too small: it is repeated,
-    and the largest count is taken, until it reaches `wanted`.
+    BLIS's do) are seen too. A count that is not `wanted` is repeated: on a busy machine the watcher may have come too
+    late, or another pool not have come to rest. What is found every time is what there is.
 
     Args:
         work: the call; it has to give up Python's lock while it computes.
     """
     if _times_ns() is None:
         return None
-    most = 0
+    found = 0
     for _ in range(ATTEMPTS):
-        most = max(most, _count(work))
-        if most >= wanted:
+        _wait_for_rest()
+        found = _count(work)
+        if found == wanted:
             break
-    return most
+    return found
+
+
+def _wait_for_rest() -> None:
+    """Wait until no thread but this one runs, for a second at most."""
+    deadline, own = time.monotonic() + QUIET_PATIENCE_S, _own_task()
+    before = _times_ns() or {}
+    while time.monotonic() < deadline:
+        time.sleep(QUIET_S)
+        now = _times_ns() or {}
+        if all(time_ns - before.get(task, 0) < QUIET_NS for task, time_ns in now.items() if task != own):
+            return
+        before = now
+
+
+def _own_task() -> str:
+    return os.path.basename(os.readlink("/proc/thread-self"))
 
 
 def _count(work) -> int:
@@ -42,7 +64,8 @@ def _count(work) -> int:
     watcher.stop()
     ran = {task: time_ns - before.get(task, 0) for task, time_ns in watcher.seen.items() if task != watcher.task}
     busiest = max(ran.values(), default=0)
-    return sum(time_ns >= SHARE_OF_BUSIEST * busiest for time_ns in ran.values()) if busiest > 0 else 1
+    enough = min(SHARE_OF_BUSIEST * busiest, ENOUGH_NS)
+    return sum(time_ns >= enough for time_ns in ran.values()) if busiest > 0 else 1
 
 
 class _Watcher:
@@ -63,7 +86,7 @@ class _Watcher:
         self._thread.join()
 
     def _watch(self) -> None:
-        self.task = os.path.basename(os.readlink("/proc/thread-self"))
+        self.task = _own_task()
         self._ready.set()
         while True:
             last = self._end.is_set()

@@ -32,6 +32,15 @@ def test_short_lived_threads_are_counted(count: int) -> None:
     assert threads.threads_used(lambda: burn(count), count) == count
 
 
+def test_a_pool_that_still_spins_is_waited_for() -> None:
+    """As OpenMP's threads do for a while after their work."""
+    spinning = threading.Thread(target=lambda: [hashlib.sha256(CHUNK) for _ in range(5)])
+    spinning.start()
+    assert threads.threads_used(lambda: burn(2), 2) == 2
+    assert not spinning.is_alive()
+    spinning.join()
+
+
 def test_idle_threads_are_not_counted() -> None:
     end = threading.Event()
     idle = threading.Thread(target=end.wait)
