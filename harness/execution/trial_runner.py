@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from harness.execution.canary import CanaryError, run_canary
 from harness.execution.environments import Environment
 from harness.execution.host import clock_anchor, describe_host
 from harness.execution.in_force import code_hash, memory_mismatches
-from harness.execution.launching import Launch
+from harness.execution.launching import Launch, LaunchEnd
 from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
 from harness.execution.outcome_file import write_start
 from harness.execution.stopping import StopRequest
@@ -23,6 +23,7 @@ from harness.execution.tailing import EventTail, Step, last_step, log_tail
 from harness.execution.termination import Evidence, classify
 from harness.execution.trial_files import write_trial_files
 from harness.sampling.client import SamplerProcess
+from harness.sampling.schema import SAMPLES_FILE, largest_sampled
 from harness.study import Trial
 from harness.workloads import PreparedData
 
@@ -156,7 +157,7 @@ def _run(
     return Evidence(
         events=course.events,
         protocol_error=watch.tail.protocol_error,
-        end=end,
+        end=_with_sampled_peak(end, folder),
         timed_out_after_s=course.timed_out_after_s,
         cancelled=course.cancelled,
         engine_error=getattr(launch, "engine_error", None),
@@ -226,6 +227,13 @@ def _run_canary(canary: Canary | None, when: str, trial: Trial, course: _Course)
         course.canary[when] = canary(trial.specification["profile"]["cpus"])
     except CanaryError as error:
         course.not_measured["canary"] = str(error)
+
+
+def _with_sampled_peak(end: LaunchEnd, folder: Path) -> LaunchEnd:
+    """The sampler may set the kernel's peak back at phase marks and keeps the largest: the larger of both holds."""
+    sampled = largest_sampled(folder / SAMPLES_FILE, "cgroup_memory_peak_bytes")
+    known = [peak for peak in (sampled, end.peak_memory_bytes) if peak is not None]
+    return replace(end, peak_memory_bytes=max(known, default=None))
 
 
 def _start_sampler(folder: Path, course: _Course) -> SamplerProcess | None:

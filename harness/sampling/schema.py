@@ -309,6 +309,15 @@ def read_samples(path: Path) -> dict[str, Any]:
     return columns
 
 
+def largest_sampled(path: Path, column: str) -> int | None:
+    """The largest value of a column of `samples.bin`; None where there is none, or no such file."""
+    try:
+        values = read_samples(path)[column]
+    except (OSError, ValueError):
+        return None
+    return int(values.max()) if values.count() else None
+
+
 def read_gpus(path: Path) -> dict[str, Any]:
     """Decode `gpus.bin`: column name -> masked int64 array. `gpu` indexes the list `gpus` of the sampler's report."""
     return _integers(path, GPUS_MAGIC, GPU_RECORD)
