@@ -72,18 +72,54 @@ def convolution(torch, layer):
 
 def max_pool(torch, layer):
     pool, kernel, stride = torch.nn.functional.max_pool2d, layer["kernel"], layer["stride"]
+    padding, ceil_mode, _ = own_windows(layer) or (None, None, None)
+    if padding is not None:
+        return lambda inputs, _parameters, _context: pool(inputs[0], kernel, stride, padding, 1, ceil_mode)
     pad, padding = padder(torch, layer, -math.inf, most=kernel // 2)
     return lambda inputs, _parameters, _context: pool(pad(inputs[0]), kernel, stride, padding)
 
 
 def average_pool(torch, layer):
     pool, kernel, stride = torch.nn.functional.avg_pool2d, layer["kernel"], layer["stride"]
-    pad, padding = padder(torch, layer, 0.0, most=kernel // 2)
     divisors = pool_divisors(layer)
+    padding, ceil_mode, own_divisors = own_windows(layer) or (None, None, {})
+    for count_padding, own in own_divisors.items():
+        if (own == divisors).all():
+            return lambda inputs, _parameters, _context: pool(
+                inputs[0], kernel, stride, padding, ceil_mode, count_padding
+            )
+    pad, padding = padder(torch, layer, 0.0, most=kernel // 2)
     if (divisors == kernel**2).all():
         return lambda inputs, _parameters, _context: pool(pad(inputs[0]), kernel, stride, padding)
     factors = torch.from_numpy(kernel**2 / divisors)
     return lambda inputs, _parameters, _context: pool(pad(inputs[0]), kernel, stride, padding) * factors
+
+
+def own_windows(layer):
+    """How Torch's own pools get this layer's very windows, which spares a padded copy of its input.
+
+    Returns:
+        (padding, ceil_mode, {count_include_pad: divisors}), see `torch.nn.AvgPool2d`; None where they cannot.
+    """
+    kernel, stride, padding = layer["kernel"], layer["stride"], layer["padding"][0][0]
+    sizes, counts = layer["input_shapes"][0][1:], tuple(layer["output_shape"][1:])
+    if layer["padding"][1][0] != padding or padding > kernel // 2:
+        return None
+    for ceil_mode in (False, True):
+        if tuple(windows_along(size, kernel, stride, padding, ceil_mode) for size in sizes) == counts:
+            explicit = {
+                True: dict(layer, divisor="padded", explicit_padding=padding),
+                False: dict(layer, divisor="inside"),
+            }
+            return padding, ceil_mode, {counted: pool_divisors(pool) for counted, pool in explicit.items()}
+    return None
+
+
+def windows_along(size, kernel, stride, padding, ceil_mode):
+    """Number of windows of Torch's pools along one side; with `ceil_mode` none begins in the padding after it."""
+    rest = size + 2 * padding - kernel
+    count = (-(-rest // stride) if ceil_mode else rest // stride) + 1
+    return count - 1 if ceil_mode and (count - 1) * stride >= size + padding else count
 
 
 def global_average_pool(_torch, _layer):
