@@ -17,7 +17,7 @@ class Shown:
 
     Attributes:
         mean: the mean, or `n/a`.
-        sd: the standard deviation, `n/a` for n = 1, or empty where there is no mean.
+        sd: the standard deviation, empty for n = 1 and where there is no mean.
     """
 
     mean: str
@@ -37,7 +37,7 @@ def show(statistics: Statistics | None, column: Column) -> Shown:
         return Shown(NOT_AVAILABLE)
     mean = statistics.mean / column.scale
     if statistics.sd is None:
-        return Shown(_fixed(mean, _decimals_alone(mean, column)), NOT_AVAILABLE)
+        return Shown(_fixed(mean, _decimals_alone(mean, column)))
     sd = statistics.sd / column.scale
     if sd == 0:
         return Shown(_fixed(mean, _decimals_alone(mean, column)), "0")

@@ -54,7 +54,7 @@ def value_note(comparison: Comparison) -> str:
     """How the numbers are to be read."""
     note = "Numbers are mean ± sample standard deviation (n − 1) over n seeds, rounded by the size of the deviation."
     if any(cell.n == 1 for cell in comparison.cells):
-        note += " One seed has no standard deviation: n/a."
+        note += " One seed has no standard deviation: its number stands alone."
     return note
 
 
