@@ -69,7 +69,7 @@ class Adapter(Base):
         found = {"precision": dtype_names(variable.dtype for variable in self.parameters.values())}
         if self.compiled:
             step = self.step_function if "train" in self.images else self.step_on_function
-            found["library"] = "xla" if library.is_compiled(step.get_concrete_function()) else None
+            found["library"] = "xla" if library.is_compiled(step.get_concrete_function()) else "not compiled"
         return found
 
     def _make_functions(self, network, batch_size):

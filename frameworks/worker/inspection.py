@@ -66,7 +66,7 @@ def check_built(specification: dict, built: dict) -> "list[dict]":
     checks = [check("precision", profile["precision"], built.get("precision") or UNVERIFIED)]
     # Compiled functions may have loaded a library of their own.
     mapped = "+".join(sorted({library["name"] for library in libraries()}))
-    found = built.get("library") or mapped
+    found = built["library"] or UNVERIFIED if "library" in built else mapped
     if profile.get("blas") and found:
         checks.append(check("blas", profile["blas"], found))
     return checks

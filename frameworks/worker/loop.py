@@ -91,9 +91,8 @@ class TrainingLoop:
             self._evaluate("test")
         if self._done < total:
             assert self._patience is not None
-            self._events.write(
-                "early_stop", step=self._done, best_step=self._patience.best_step, best=self._patience.best
-            )
+            best = self._patience.best if self._patience.best_step else None
+            self._events.write("early_stop", step=self._done, best_step=self._patience.best_step, best=best)
 
     def _last_step(self) -> int:
         total = self._setting["steps"]

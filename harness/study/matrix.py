@@ -203,6 +203,11 @@ def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple
                 "evaluation.batch_size", setting.evaluation.batch_size, dataset.name, f"{count} {split} images"
             )
             yield ("evaluation", "batch_size"), message
+    if setting.early_stopping and validation and validation.every_steps:
+        patience, first = setting.early_stopping.patience_steps, max(validation.every_steps, setting.warm_up_steps + 1)
+        if patience + 1 < first:
+            message = f"early_stopping.patience_steps {patience} would end training before the first validation, which "
+            yield ("early_stopping", "patience_steps"), f"{message}comes after {first} steps"
     if setting.warm_up_steps >= steps:
         yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
     with np.errstate(over="ignore"):

@@ -123,6 +123,11 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
             "early_stopping watches the validation images, so validation should be given too",
         ),
         (
+            "overrides:\n  validation: {images: 500, position: last, every_steps: 50}\n"
+            "  early_stopping: {watch: loss, patience_steps: 5}\n",
+            "x.yaml:8: early_stopping.patience_steps 5 would end training before the first validation, which comes",
+        ),
+        (
             "overrides:\n  evaluation.batch_size: 5000\n",
             "x.yaml:7: evaluation.batch_size 5000 is larger than dataset 'mnist-subset' with its 2000 test images",
         ),

@@ -133,6 +133,7 @@ def test_precision_and_a_library_loaded_by_compiled_functions_show_once_the_netw
     assert wrong({}) == {"precision": UNVERIFIED}
     assert wrong(good, ("openblas", "reference")) == {"blas": "openblas+reference"}
     assert wrong({**good, "library": "eigen"}) == {"blas": "eigen"}
+    assert wrong({**good, "library": None}) == {"blas": UNVERIFIED}
 
 
 def test_every_key_is_reported_on_its_side() -> None:

@@ -78,3 +78,17 @@ def test_a_pool_is_counted_by_its_name() -> None:
         end.set()
         for thread in pool:
             thread.join()
+
+
+@pytest.mark.parametrize(
+    ("counts", "wanted", "found"),
+    [
+        ([1, 1, 1], 2, 1),
+        ([1, 3, 2], 4, 3),
+        ([2, 2, 1, 2, 2], 1, 2),
+        ([3, 2, 2], 2, 2),
+        ([3, 2], 2, 3),
+    ],
+)
+def test_one_lucky_count_among_higher_ones_proves_nothing(counts: list[int], wanted: int, found: int) -> None:
+    assert threads.verdict(counts, wanted) == found
