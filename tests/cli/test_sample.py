@@ -206,12 +206,13 @@ def test_a_request_to_stop_reaches_the_command_once(tmp_path: Path, number: sign
 
 
 def test_ctrl_c_ends_what_the_command_left_behind(tmp_path: Path) -> None:
-    process = started(tmp_path, "sh", "-c", "(setsid sleep 987 &); touch ready; exit 0")
+    nap = f"986.{os.getpid()}"  # no other run of this test has processes of that name
+    process = started(tmp_path, "sh", "-c", f"(setsid sleep {nap} &); touch ready; exit 0")
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)
     assert json.loads(output)["exit_status"] == 0
-    assert not [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", "987"]]
+    assert not [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", nap]]
 
 
 def test_a_second_ctrl_c_kills_a_command_that_does_not_listen(tmp_path: Path) -> None:

@@ -57,9 +57,10 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_orphans_are_adopted_and_ended_with_the_worker(tmp_path: Path) -> None:
-    code = "import subprocess; subprocess.run(['sh', '-c', 'setsid sleep 987 & setsid sleep 987 & exit 0'])"
+    nap = f"987.{os.getpid()}"  # no other run of this test has processes of that name
+    code = f"import subprocess; subprocess.run(['sh', '-c', 'setsid sleep {nap} & setsid sleep {nap} & exit 0'])"
     assert start(tmp_path, code).wait(30) == 0
-    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "987"]]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", nap]]
     left = [line for line in log(tmp_path) if line.get("left_behind")]
     assert len(left) == 2 and {line["signal"] for line in left} == {signal.SIGKILL}
 
