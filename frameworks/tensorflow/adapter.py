@@ -73,7 +73,10 @@ class Adapter(Base):
         return found
 
     def _make_functions(self, network, batch_size):
-        """The graphs; each is traced when it is first called, so that none is traced in vain."""
+        """The graphs; each is traced when it is first called, so that none is traced in vain.
+
+        Without autograph, which has nothing to rewrite here and would leave files behind in the temporary folder.
+        """
         tf = self.tf
         indices, labels = (tf.TensorSpec([batch_size], tf.int32) for _ in range(2))
         images, rate = tf.TensorSpec([batch_size] + network["input"], tf.float32), tf.TensorSpec([], tf.float32)
@@ -82,23 +85,23 @@ class Adapter(Base):
             for layer in dropout_layers(network)
         }
 
-        @tf.function(input_signature=[indices, rate, masks], jit_compile=self.compiled)
+        @tf.function(input_signature=[indices, rate, masks], jit_compile=self.compiled, autograph=False)
         def step_function(indices, rate, masks):
             return self._step(*self._chosen(indices), rate, masks)
 
-        @tf.function(input_signature=[images, labels, rate, masks], jit_compile=self.compiled)
+        @tf.function(input_signature=[images, labels, rate, masks], jit_compile=self.compiled, autograph=False)
         def step_on_function(images, labels, rate, masks):
             return self._step(tf.transpose(images, [0, 2, 3, 1]), labels, rate, masks)
 
-        @tf.function(input_signature=[indices, masks], jit_compile=self.compiled)
+        @tf.function(input_signature=[indices, masks], jit_compile=self.compiled, autograph=False)
         def gradients_function(indices, masks):
             return self._loss_and_gradients(*self._chosen(indices), Context(True, masks, self.statistics, keep=True))[1]
 
-        @tf.function(jit_compile=self.compiled)
+        @tf.function(jit_compile=self.compiled, autograph=False)
         def probabilities(images, indices):
             return tf.nn.softmax(self._evaluate(tf.gather(images, indices))[self.layers[-1][0]])
 
-        @tf.function(jit_compile=self.compiled)
+        @tf.function(jit_compile=self.compiled, autograph=False)
         def outputs(images, indices):
             return self._evaluate(tf.gather(images, indices))
 

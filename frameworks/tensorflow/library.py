@@ -43,7 +43,7 @@ def _of_a_convolution(tf, compiled: bool) -> "tuple[str, str | None]":
     """(library, operation that ran) of a convolution of 64 images."""
     images, kernels = tf.ones([64, 28, 28, 8]), tf.ones([5, 5, 8, 16])
 
-    @tf.function(jit_compile=compiled or None)
+    @tf.function(jit_compile=compiled or None, autograph=False)
     def convolve(images, kernels):
         return tf.nn.conv2d(images, kernels, 1, "VALID")
 

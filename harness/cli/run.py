@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,9 @@ def run(
     except KeyboardInterrupt:
         print("stopped before the first trial; the same command picks up here")
         raise typer.Exit(EXIT_CANCELLED) from None
-    _finish(study, loaded, store_path, result)
+    options = {"--store": store, "--data": data}
+    asked = shlex.join([study, *(str(part) for option in options.items() if option[1] for part in option)])
+    _finish(asked, loaded, store_path, result)
 
 
 class StoreKeeper:

@@ -52,7 +52,7 @@ def comparisons_of(
         raise StoreError(
             f"no completed record to compare: {how_they_ended(comparisons)}",
             where=str(store),
-            hint=f"see why each trial ended: dlgauge report {store}; run them again: dlgauge run STUDY",
+            hint=f"see why each trial ended: dlgauge report {store}; run them again: dlgauge run STUDY --again",
         )
     return useful
 

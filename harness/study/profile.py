@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, PlainSerializer, PlainValidator
+from pydantic import AliasChoices, Field, PlainSerializer, PlainValidator, field_validator
 
 from harness.fields import Bytes, FileModel, NonNegativeInt, NonNegativeNumber, PositiveInt, Slug
 from harness.paths import profiles_folder
+from harness.units import format_bytes
 from harness.yaml_files import find_named, load_yaml, names_in, validate
 
 Blas = Literal["reference", "openblas", "atlas", "blis", "mkl", "eigen", "onednn", "xla"]
 ONE_THREAD_BLAS = ("reference", "atlas")
 """Libraries without threads of their own (ATLAS as Debian builds it)."""
+LEAST_MEMORY_BYTES = 16 << 20
 Precision = Literal["float32", "float64", "float16", "bfloat16"]
 
 
@@ -70,6 +72,14 @@ class ProfileFile(FileModel):
     precision: Precision = "float32"
     environment: dict[str, str] = {}
     price_per_hour: NonNegativeNumber | None = None
+
+    @field_validator("memory")
+    @classmethod
+    def _enough(cls, memory: int | None) -> int | None:
+        if memory is not None and memory < LEAST_MEMORY_BYTES:
+            least, unit = format_bytes(LEAST_MEMORY_BYTES), "a number without a unit is bytes: did you mean MiB or GiB?"
+            raise ValueError(f"{format_bytes(memory)} is less than the {least} that an interpreter takes; {unit}")
+        return memory
 
 
 class Profile(FileModel):
