@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,36 @@ class CellKey:
         """What two cells of different frameworks must share to be compared seed by seed."""
         shared = {key: value for key, value in json.loads(self.specification).items() if key != "framework"}
         return (json.dumps(shared, sort_keys=True), self.conditions)
+
+
+def row_names(keys: Iterable[CellKey]) -> dict[CellKey, str]:
+    """A name for each row of one comparison, as short as tells it from the others.
+
+    The framework, what the study varies, and of workload, setting and profile those in which rows differ; rows that
+    are equal even so are told apart by the values of the specification in which they differ.
+    """
+    listed = list(dict.fromkeys(keys))
+    parts = [part for part in ("workload", "setting", "profile") if len({getattr(key, part) for key in listed}) > 1]
+    names = {
+        key: " · ".join(
+            (key.framework, *(getattr(key, part) for part in parts), *(f"{name}={value}" for name, value in key.varied))
+        )
+        for key in listed
+    }
+    for name, count in Counter(names.values()).items():
+        if count > 1:
+            alike = [key for key in listed if names[key] == name]
+            paths = differing_keys([key.specification for key in alike])[:3]
+            for key in alike:
+                told = (f"{path}={plain_value(_at(json.loads(key.specification), path))}" for path in paths)
+                names[key] = " · ".join((name, *told))
+    return names
+
+
+def _at(value: Any, path: str) -> Any:
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def conditions_of(record: Record) -> Conditions:

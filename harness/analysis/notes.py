@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.cells import differing_keys
+from harness.analysis.cells import differing_keys, row_names
+from harness.units import format_bytes
 
 if TYPE_CHECKING:
     from harness.analysis.cells import Conditions
@@ -26,6 +27,8 @@ def notes(
     yield from _mixed_code(cells)
     yield from _mixed_caches(cells)
     yield from _mixed_memory(cells)
+    yield from _less_than_a_process(cells)
+    yield from _at_the_limit(cells)
     yield from _superseded(superseded)
 
 
@@ -70,6 +73,7 @@ def _without_certificate(cells: Sequence[Cell]) -> Iterable[str]:
 
 
 def _stopped_early(cells: Sequence[Cell]) -> Iterable[str]:
+    names = row_names(cell.key for cell in cells)
     for cell in cells:
         setting = json.loads(cell.key.specification).get("setting") or {}
         planned, done = setting.get("steps"), cell.values["steps_done"].by_seed if "steps_done" in cell.values else {}
@@ -78,10 +82,13 @@ def _stopped_early(cells: Sequence[Cell]) -> Iterable[str]:
         early = [f"step {steps:.0f} (seed {seed})" for seed, steps in sorted(done.items()) if steps < planned]
         if early:
             yield (
-                f"{_name(cell)}: early stopping ended training at {', '.join(early)} of {planned}. The best "
+                f"{names[cell.key]}: early stopping ended training at {', '.join(early)} of {planned}. The best "
                 "evaluation of the validation images: `--columns best_validation_step,top1_at_best_validation_percent`."
             )
 
+
+NEAR_THE_LIMIT = 0.99
+"""Part of a memory limit from which on a peak is the limit's."""
 
 FLAGS = {
     "no_samples": "nothing was sampled",
@@ -96,22 +103,25 @@ FLAGS = {
 
 
 def _poorly_sampled(cells: Sequence[Cell]) -> Iterable[str]:
+    names = row_names(cell.key for cell in cells)
     for cell in cells:
         if found := cell.sampling.flags:
             listed = "; ".join(
                 f"{FLAGS.get(flag, flag)} ({count} of {_trials(cell.n)})" for flag, count in found.items()
             )
-            yield f"{_name(cell)}: quality of the sampling: {listed}."
+            yield f"{names[cell.key]}: quality of the sampling: {listed}."
 
 
 def _disturbed(cells: Sequence[Cell]) -> Iterable[str]:
+    names = row_names(cell.key for cell in cells)
     for cell in cells:
         if cell.disturbances:
             listed = "; ".join(f"{one.words} in {one.trials} of {_trials(cell.n)}" for one in cell.disturbances)
-            yield f"{_name(cell)}: disturbed: {listed}."
+            yield f"{names[cell.key]}: disturbed: {listed}."
 
 
 def _mixed_code(cells: Sequence[Cell]) -> Iterable[str]:
+    names = row_names(cell.key for cell in cells)
     for cell in cells:
         known = [code for code in cell.codes if code != "unknown"]
         untold = cell.codes.get("unknown", 0)
@@ -119,18 +129,19 @@ def _mixed_code(cells: Sequence[Cell]) -> Iterable[str]:
             plural = "s" if len(known) > 1 else ""
             rest = f", and {_trials(untold)} with a version that the record does not tell" if untold else ""
             yield (
-                f"framework {_name(cell)}: measured with {len(known)} version{plural} of the adapter or worker "
+                f"framework {names[cell.key]}: measured with {len(known)} version{plural} of the adapter or worker "
                 f"code{rest}."
             )
 
 
 def _mixed_caches(cells: Sequence[Cell]) -> Iterable[str]:
+    names = row_names(cell.key for cell in cells)
     for cell in cells:
         cold = cell.compile_caches.get("cold", 0)
         both = cold + cell.compile_caches.get("warm", 0)
         if 0 < cold < both:
             yield (
-                f"{_name(cell)}: build time mixes cold and warm compile caches ({cold} of {_trials(both)} compiled "
+                f"{names[cell.key]}: build time mixes cold and warm compile caches ({cold} of {_trials(both)} compiled "
                 "anew); CPU time and peak memory of the whole trial include the compiler's."
             )
 
@@ -144,14 +155,44 @@ def _mixed_memory(cells: Sequence[Cell]) -> Iterable[str]:
         )
 
 
+def _less_than_a_process(cells: Sequence[Cell]) -> Iterable[str]:
+    names = row_names(cell.key for cell in cells)
+    less = [
+        names[cell.key]
+        for cell in cells
+        if (charged := _mean(cell, "peak_memory_bytes")) is not None
+        and (resident := _mean(cell, "peak_resident_bytes")) is not None
+        and charged < resident
+    ]
+    if less:
+        yield (
+            f"Peak memory of {', '.join(less)} is below what the largest process held: a cgroup is charged for "
+            "the pages that it was the first to touch, and a framework's libraries were in memory already. "
+            "`--columns peak_resident_bytes` has what a process held."
+        )
+
+
+def _at_the_limit(cells: Sequence[Cell]) -> Iterable[str]:
+    names = row_names(cell.key for cell in cells)
+    for cell in cells:
+        limit = (json.loads(cell.key.specification).get("profile") or {}).get("memory_bytes")
+        peaks = cell.values["peak_memory_bytes"].by_seed.values() if "peak_memory_bytes" in cell.values else ()
+        if limit and any(peak >= NEAR_THE_LIMIT * limit for peak in peaks):
+            yield (
+                f"{names[cell.key]}: the job reached its memory limit of {format_bytes(limit)}: the kernel took pages "
+                "back from it, so its peak is the limit's and its times are those of a job in want of memory."
+            )
+
+
+def _mean(cell: Cell, key: str) -> float | None:
+    statistics = cell.values[key].statistics if key in cell.values else None
+    return None if statistics is None else statistics.mean
+
+
 def _superseded(superseded: Sequence[TrialReference]) -> Iterable[str]:
     if superseded:
         listed = ", ".join(f"{one.id} (seed {one.seed})" for one in superseded)
         yield f"Left out, because a later trial differs in nothing that could change the result: {listed}."
-
-
-def _name(cell: Cell) -> str:
-    return ", ".join((cell.key.framework, *(f"{name} {value}" for name, value in cell.key.varied)))
 
 
 def _trials(count: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 from harness.analysis import Comparison
+from harness.analysis.cells import row_names
 from harness.analysis.columns import column_for
 from harness.analysis.comparison import Ratio
 
@@ -61,12 +62,12 @@ def value_note(comparison: Comparison) -> str:
 def missing_values(comparison: Comparison) -> list[str]:
     """Values that some completed trials lack, with the reasons."""
     shown = {column.key for column in comparison.columns}
-    lines = []
+    lines, names = [], row_names(cell.key for cell in comparison.cells)
     for cell in comparison.cells:
         for key, value in cell.values.items():
             if key in shown:
                 for reason, count in value.missing.items():
-                    name = f"{cell.key.framework} {column_for(key).title}"
+                    name = f"{names[cell.key]}: {column_for(key).title}"
                     lines.append(f"{name}: not measured in {count} of {cell.n} trials: {reason}")
     return lines
 
@@ -121,10 +122,8 @@ def _varied_words(ratio: Ratio) -> str:
 
 def stability_lines(comparison: Comparison) -> list[str]:
     """One line a cell on the noise of its training time."""
-    return [
-        f"{' · '.join((cell.key.framework, *(f'{k}={v}' for k, v in cell.key.varied)))}: {cell.stability.sentence}"
-        for cell in comparison.cells
-    ]
+    names = row_names(cell.key for cell in comparison.cells)
+    return [f"{names[cell.key]}: {cell.stability.sentence}" for cell in comparison.cells]
 
 
 def excluded_lines(comparison: Comparison) -> list[str]:

@@ -242,3 +242,21 @@ def test_a_disturbed_cell_has_a_note_with_the_worst_and_the_limit(tmp_path: Path
         "machine swapped out (12 times, limit 0) in 1 of 2 trials."
     ]
     assert [one.trials for one in comparison.cells[1].disturbances] == [2, 1]
+
+
+def test_notes_name_the_row_by_what_tells_it_from_the_others(tmp_path: Path) -> None:
+    disturbed = {"profile": {"memory_bytes": 1 << 30}, "summary": {"peak_memory_bytes": 1 << 30}}
+    write_record(tmp_path, "torch", 1, **disturbed)
+    write_record(tmp_path, "torch", 1, profile={"memory_bytes": 2 << 30}, summary={"peak_memory_bytes": 5 << 20})
+    write_record(tmp_path, "caffe", 1)
+    notes = [note for note in compared(tmp_path).notes if "reached its memory limit" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("torch · profile.memory_bytes=1073741824: the job reached its memory limit of 1 GiB")
+
+
+def test_a_peak_below_that_of_a_process_is_explained(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1, summary={"peak_memory_bytes": 300e6, "peak_resident_bytes": 600e6})
+    write_record(tmp_path, "caffe", 1, summary={"peak_memory_bytes": 600e6, "peak_resident_bytes": 300e6})
+    notes = [note for note in compared(tmp_path).notes if "largest process held" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("Peak memory of torch is below")
