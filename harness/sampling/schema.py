@@ -87,7 +87,7 @@ SAMPLE_COLUMNS: tuple[Column, ...] = (
         "t_planned_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC time the schedule asked for (ticks), else the request's"
     ),
     Column("t_start_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC when reading began"),
-    Column("t_end_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC when reading ended"),
+    Column("t_end_ns", "ns", "gauge", "-", "CLOCK_MONOTONIC when reading ended, but for the slow tier"),
     Column("ticks_skipped", "1", "counter", "-", "deadlines skipped so far because a sample overran or came late"),
     Column("tree_processes", "1", "gauge", "fast", "processes known in the tree, without an excluded root"),
     Column("tree_threads", "1", "gauge", "fast", "their threads"),
