@@ -161,10 +161,17 @@ def counted_quantities(
 
 
 def gpu_energy(files: TrialFiles, missing: str) -> Counted:
-    """Energy of all GPUs of the trial together; a device without a counter leaves the sum without a value."""
+    """Energy of all GPUs of the trial together; a device without a counter leaves the sum without a value.
+
+    A MIG device has none and needs none: its energy is in that of the whole device.
+    """
     points: dict[int, list[tuple[int, int]]] = {}
+    parts_of: set[str] = set()
     periods: list[Any] = []
     for gpu, facts, t_ns, energy_mj, stamped_ns in rows_of_trial(files, ("t_ns", "energy_mj", "energy_t_ns")):
+        if facts.get("parent_uuid"):
+            parts_of.add(str(facts["parent_uuid"]))
+            continue
         if gpu not in points:
             periods.append(facts.get("energy_update_period_ns"))
         held = points.setdefault(gpu, [])
@@ -176,7 +183,10 @@ def gpu_energy(files: TrialFiles, missing: str) -> Counted:
     if without:
         missing = f"GPU {', '.join(without)} has no energy counter"
     elif not points and files.gpus:
-        missing = why_unknown(files) or "none of the GPUs that were sampled is the trial's"
+        nothing = "none of the GPUs that were sampled is the trial's"
+        if parts_of:
+            nothing = f"the trial has MIG devices only, and energy belongs to the whole of {', '.join(sorted(parts_of))}"
+        missing = why_unknown(files) or nothing
     longest_ns = max([period for period in periods if isinstance(period, int) and period > 0] or [GPU_UPDATE_NS])
     return Counted(
         "gpu_energy_joules", parts, 1e3, "gpu", ENERGY_PERIODS * longest_ns, of_machine=True, missing=missing

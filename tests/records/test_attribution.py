@@ -219,6 +219,18 @@ def test_energy_of_other_peoples_gpus_is_left_out() -> None:
     assert one.parts == () and one.missing == "none of the GPUs that were sampled is the trial's"
 
 
+def test_a_mig_device_needs_no_counter_of_its_own() -> None:
+    rows = rows_of([1000, 4000], 500, 9000)
+    files = others(gpu_files(2, watts=math.nan))
+    files.sampler_report["gpus"][1]["parent_uuid"] = "GPU-0"
+    (train, *_) = attribute(rows, [gpu_energy(files, "no GPU")])
+    assert train.quantities["gpu_energy_joules"] == pytest.approx(3.0 * 100)
+    files.sampler_report["gpus"][0]["foreign"] = True
+    one = gpu_energy(files, "no GPU")
+    assert one.parts == ()
+    assert one.missing == "the trial has MIG devices only, and energy belongs to the whole of GPU-0"
+
+
 def test_without_the_report_the_trials_gpus_are_not_guessed() -> None:
     files = gpu_files(2)
     files.sampler_report, files.sampler_settings = {}, {"gpu_uuids": ["GPU-0"]}
