@@ -185,7 +185,9 @@ def gpu_energy(files: TrialFiles, missing: str) -> Counted:
     elif not points and files.gpus:
         nothing = "none of the GPUs that were sampled is the trial's"
         if parts_of:
-            nothing = f"the trial has MIG devices only, and energy belongs to the whole of {', '.join(sorted(parts_of))}"
+            nothing = (
+                f"the trial has MIG devices only, and energy belongs to the whole of {', '.join(sorted(parts_of))}"
+            )
         missing = why_unknown(files) or nothing
     longest_ns = max([period for period in periods if isinstance(period, int) and period > 0] or [GPU_UPDATE_NS])
     return Counted(

@@ -1,4 +1,4 @@
-"""Which of the sampled GPUs count to the trial: the sampler reads all that there are."""
+"""Which of the sampled GPUs count to the trial (the sampler reads all that there are), and is their energy sound."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.records.reading import TrialFiles
+from harness.sampling.energy_check import energy_check
 
 UNKNOWN = "the trial names its GPUs, and the sampler's report, which tells them apart, is missing"
 
@@ -32,3 +33,26 @@ def rows_of_trial(files: TrialFiles, columns: Sequence[str]) -> Iterator[tuple[A
         facts = devices[gpu] if isinstance(gpu, int) and 0 <= gpu < len(devices) else {}
         if facts.get("foreign") is not True:
             yield (gpu, facts, *values)
+
+
+def energy_checks(files: TrialFiles) -> list[dict[str, Any]]:
+    """`gpu_energy_check` in `sampling` of the manifest: each whole device of the trial, its counter against its power.
+
+    `ratio`, `flag`, `uncertainty` and `reason` are those of `harness.sampling.energy_check.EnergyCheck`.
+    """
+    import numpy as np
+
+    columns: dict[int, tuple[dict[str, Any], list[tuple[Any, ...]]]] = {}
+    for gpu, facts, *values in rows_of_trial(files, ("energy_mj", "t_ns", "power_mw")):
+        if not facts.get("parent_uuid"):
+            columns.setdefault(gpu, (facts, []))[1].append(tuple(values))
+    found = []
+    for gpu, (facts, rows) in sorted(columns.items()):
+        masked = [
+            np.ma.MaskedArray([value or 0 for value in one], mask=[value is None for value in one], dtype="i8")
+            for one in zip(*(row for row in rows if row[1] is not None), strict=True)
+        ]
+        period_ns = facts.get("energy_update_period_ns")
+        check = energy_check(*(masked or ([], [], [])), period_ns if isinstance(period_ns, int) else None)
+        found.append({"gpu": gpu, "uuid": facts.get("uuid"), **check._asdict()})
+    return found

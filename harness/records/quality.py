@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.records.gpus import energy_checks
 from harness.sampling.audit import audit
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def sampling_quality(job: Job) -> dict[str, Any]:
         "ticks": len(ticks),
         **{key: None if isinstance(value, str) else value for key, value in found.items()},
         "audit": cpu_audit,
+        "gpu_energy_check": energy_checks(job.files),
         "not_measured": {key: value for key, value in found.items() if isinstance(value, str)},
         "report": job.files.sampler_report,
     }
