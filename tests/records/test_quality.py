@@ -150,6 +150,25 @@ def test_a_record_of_version_3_keeps_what_it_knew_and_says_what_it_did_not(tmp_p
     assert read.manifest["disturbances"] is None and "schema version 3" in read.not_measured["disturbances"]
 
 
+@pytest.mark.parametrize(("share", "flag"), [(1.0, False), (0.9, True)])
+def test_the_audit_hears_the_second_account_of_a_hybrid_machine(tmp_path: Path, share: float, flag: bool) -> None:
+    """It counts from the target's naming, which comes after the job's begin."""
+    trial = factories.make_trial("caffe", steps=800)
+    timeline = factories.make_timeline(trial)
+    factories.write_trial_folder(tmp_path, trial, timeline)
+    rows = factories.make_samples(timeline, cgroup=True, resident_bytes=1000)
+    named = next(row for row in rows if row["trigger"] == "tick" and row["cgroup_cpu_ns"] > 10 * MS)
+    named["trigger"] = "target"
+    since_s = (rows[-1]["cgroup_cpu_ns"] - named["cgroup_cpu_ns"]) / 1e9
+    (tmp_path / "samples.bin").write_bytes(factories.encode_samples(rows))
+    report = {"gpus": [], "audit": {"unified_cpu_s": share * since_s}}
+    (tmp_path / "sampler-report.json").write_text(json.dumps(report))
+    made = make_manifest(factories.make_outcome(tmp_path, trial, timeline), read_trial_folder(tmp_path))
+    audit = made["sampling"]["audit"]
+    assert audit["unified_cpu_s"] == pytest.approx(audit["cgroup_cpu_s"] - (1 - share) * since_s)
+    assert audit["flag"] is flag
+
+
 def test_each_gpu_of_the_trial_has_its_energy_told_twice(tmp_path: Path) -> None:
     """The counter of the second device grows twice as fast as its power says; others' and MIG devices are not judged."""
     powers_mw, factors = {0: 100_000, 1: 200_000, 2: 50_000, 3: None, 4: None}, {0: 1, 1: 2, 2: 9, 3: 1, 4: 1}
