@@ -170,7 +170,7 @@ def test_the_audit_hears_the_second_account_of_a_hybrid_machine(tmp_path: Path, 
 
 
 def test_each_gpu_of_the_trial_has_its_energy_told_twice(tmp_path: Path) -> None:
-    """The counter of the second device grows twice as fast as its power says; others' and MIG devices are not judged."""
+    """The second device's counter grows twice as fast as its power says; others' and MIG devices are not judged."""
     powers_mw, factors = {0: 100_000, 1: 200_000, 2: 50_000, 3: None, 4: None}, {0: 1, 1: 2, 2: 9, 3: 1, 4: 1}
     rows = [
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 import numpy
 import pytest
 
+from harness.paths import PROJECT_ROOT
 from harness.sampling import schema
 from harness.sampling.client import SamplerError, SamplerProcess
+from harness.sampling.sampler import DEFAULTS
 
 PERIOD_NS = 20_000_000
 QUICK = {"period_ns": PERIOD_NS, "gpu": False}
@@ -174,6 +177,16 @@ def test_bad_control_messages_are_counted_and_survived(tmp_path: Path) -> None:
 def test_a_wrong_configuration_is_an_error_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(SamplerError, match="unknown key 'rate'"):
         SamplerProcess.start(tmp_path, {"rate": 10})
+
+
+def test_every_setting_is_documented_and_the_sections_are_numbered_in_order() -> None:
+    page = (PROJECT_ROOT / "docs" / "sampler.md").read_text()
+    use = page[page.index("## 2.") : page.index("## 3.")]
+    for setting in DEFAULTS:
+        assert f"`{setting}`" in use
+        assert f"`{setting}`" in str(SamplerProcess.start.__doc__)
+    numbers = re.findall(r"^## (\d+)\.", page, re.MULTILINE)
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
 
 
 def test_a_deep_trial_folder(tmp_path: Path) -> None:
