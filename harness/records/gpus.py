@@ -53,6 +53,7 @@ def energy_checks(files: TrialFiles) -> list[dict[str, Any]]:
             for one in zip(*(row for row in rows if row[1] is not None), strict=True)
         ]
         period_ns = facts.get("energy_update_period_ns")
-        check = energy_check(*(masked or ([], [], [])), period_ns if isinstance(period_ns, int) else None)
+        energy_mj, t_ns, power_mw = masked or ([], [], [])
+        check = energy_check(energy_mj, t_ns, power_mw, period_ns if isinstance(period_ns, int) else None)
         found.append({"gpu": gpu, "uuid": facts.get("uuid"), **check._asdict()})
     return found
