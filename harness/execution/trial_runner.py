@@ -25,7 +25,8 @@ from harness.execution.tailing import EventTail, Step, last_step, log_tail
 from harness.execution.termination import Evidence, classify
 from harness.execution.trial_files import write_trial_files
 from harness.sampling.client import SamplerProcess
-from harness.sampling.schema import SAMPLES_FILE, largest_sampled
+from harness.sampling.decoding import largest_sampled
+from harness.sampling.schema import SAMPLES_FILE
 from harness.study import Trial
 from harness.workloads import PreparedData
 

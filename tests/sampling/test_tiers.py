@@ -13,7 +13,7 @@ import pytest
 
 from frameworks.worker.events import EventLog
 from frameworks.worker.protocol import END, PHASES
-from harness.sampling import peaks, schema
+from harness.sampling import decoding, peaks, schema
 from harness.sampling.cgroups import create_trial_cgroup
 from harness.sampling.client import SamplerProcess
 from harness.sampling.control import Control
@@ -192,7 +192,7 @@ def test_ticks_read_the_tree_only_where_no_cgroup_tells(tmp_path: Path) -> None:
                 sampler.stop()
                 os.killpg(job.pid, 9)
                 job.wait()
-            samples = schema.read_samples(folder / schema.SAMPLES_FILE)
+            samples = decoding.read_samples(folder / schema.SAMPLES_FILE)
             plain = [
                 row
                 for row, why in enumerate(samples["trigger"])
