@@ -189,6 +189,12 @@ def test_every_setting_is_documented_and_the_sections_are_numbered_in_order() ->
     assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
 
 
+def test_the_sampler_process_loads_neither_decoders_nor_numpy() -> None:
+    modules = "harness.sampling.gpu_thread, harness.sampling.sampler, harness.sampling.__main__"
+    code = f"import sys, {modules}; print([m for m in sys.modules if m == 'numpy' or m.endswith('.decoding')])"
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=PROJECT_ROOT, text=True).strip() == "[]"
+
+
 def test_a_deep_trial_folder(tmp_path: Path) -> None:
     folder = tmp_path / ("a" * 100) / ("b" * 100)
     folder.mkdir(parents=True)
