@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from frameworks.worker.limits import GPU_VARIABLE, gpu_names
 from frameworks.worker.protocol import EVENTS_FILE, STEPS_FILE
 from harness.errors import DlgaugeError, EnvironmentFailed
 from harness.execution.canary import CanaryError, run_canary
@@ -23,11 +25,13 @@ from harness.execution.tailing import EventTail, Step, last_step, log_tail
 from harness.execution.termination import Evidence, classify
 from harness.execution.trial_files import write_trial_files
 from harness.sampling.client import SamplerProcess
-from harness.sampling.schema import SAMPLES_FILE, largest_sampled
+from harness.sampling.decoding import largest_sampled
+from harness.sampling.schema import SAMPLES_FILE
 from harness.study import Trial
 from harness.workloads import PreparedData
 
 PROGRESS_PERIOD_S = 0.5
+_UUID = re.compile("(GPU|MIG)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Canary = Callable[[Sequence[int]], dict[str, Any]]
 """Does a fixed amount of work on the given CPUs and returns how long it took; see `harness.execution.canary`."""
@@ -132,7 +136,7 @@ def _run(
     course: _Course,
 ) -> Evidence:
     profile = trial.specification["profile"]
-    sampler = _start_sampler(folder, course)
+    sampler = _start_sampler(folder, profile, course)
     try:
         course.t_worker_ns = time.monotonic_ns()
         launch = environment.launch(folder, data.folder, trial.specification)
@@ -236,10 +240,21 @@ def _with_sampled_peak(end: LaunchEnd, folder: Path) -> LaunchEnd:
     return replace(end, peak_memory_bytes=max(known, default=None))
 
 
-def _start_sampler(folder: Path, course: _Course) -> SamplerProcess | None:
+def gpu_settings(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """What the sampler is told of a trial's GPUs: whether it has any, and which where its profile names them in full.
+
+    A number says nothing of the device, as CUDA counts in an order of its own, nor does the short form of a UUID.
+    """
+    if not profile.get("gpus"):
+        return {"gpu": False}
+    names = gpu_names((profile.get("environment") or {}).get(GPU_VARIABLE)) or []
+    return {"gpu": True, "gpu_uuids": names if names and all(map(_UUID.fullmatch, names)) else None}
+
+
+def _start_sampler(folder: Path, profile: Mapping[str, Any], course: _Course) -> SamplerProcess | None:
     """A ready sampler; without one the trial still runs, and its record says what was not measured."""
     try:
-        return SamplerProcess.start(folder)
+        return SamplerProcess.start(folder, gpu_settings(profile))
     except (DlgaugeError, OSError) as error:
         course.not_measured["samples"] = str(error)
         return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.records.counters import CounterSeries, series, series_of_points
+from harness.records.gpus import rows_of_trial, why_unknown
 from harness.records.phases import BEFORE, Phase
 from harness.records.reading import TrialFiles
 
@@ -160,12 +161,19 @@ def counted_quantities(
 
 
 def gpu_energy(files: TrialFiles, missing: str) -> Counted:
-    """Energy of all GPUs of the trial together; a device without a counter leaves the sum without a value."""
-    table = files.gpus or {}
+    """Energy of all GPUs of the trial together; a device without a counter leaves the sum without a value.
+
+    A MIG device has none and needs none: its energy is in that of the whole device.
+    """
     points: dict[int, list[tuple[int, int]]] = {}
-    columns = [table.get(name, ()) for name in ("gpu", "t_ns", "energy_mj")]
-    of_driver = table.get("energy_t_ns") or [None] * len(columns[0])
-    for gpu, t_ns, energy_mj, stamped_ns in zip(*columns, of_driver, strict=False):
+    parts_of: set[str] = set()
+    periods: list[Any] = []
+    for gpu, facts, t_ns, energy_mj, stamped_ns in rows_of_trial(files, ("t_ns", "energy_mj", "energy_t_ns")):
+        if facts.get("parent_uuid"):
+            parts_of.add(str(facts["parent_uuid"]))
+            continue
+        if gpu not in points:
+            periods.append(facts.get("energy_update_period_ns"))
         held = points.setdefault(gpu, [])
         moment_ns = t_ns if stamped_ns is None else stamped_ns  # the driver's own time of the value is nearer
         if moment_ns is not None and energy_mj is not None:
@@ -174,9 +182,13 @@ def gpu_energy(files: TrialFiles, missing: str) -> Counted:
     parts = () if without else tuple(series_of_points(sorted(held)) for held in points.values())
     if without:
         missing = f"GPU {', '.join(without)} has no energy counter"
-    told = files.sampler_report.get("gpus")
-    described = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
-    periods = [one.get("energy_update_period_ns") for one in described]
+    elif not points and files.gpus:
+        nothing = "none of the GPUs that were sampled is the trial's"
+        if parts_of:
+            nothing = (
+                f"the trial has MIG devices only, and energy belongs to the whole of {', '.join(sorted(parts_of))}"
+            )
+        missing = why_unknown(files) or nothing
     longest_ns = max([period for period in periods if isinstance(period, int) and period > 0] or [GPU_UPDATE_NS])
     return Counted(
         "gpu_energy_joules", parts, 1e3, "gpu", ENERGY_PERIODS * longest_ns, of_machine=True, missing=missing

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.records.counters import CounterSeries, series
 from harness.records.foreign import ForeignLoad
+from harness.records.gpus import rows_of_trial
 from harness.records.quality import FEWEST_FOR_GAUGE
 
 if TYPE_CHECKING:
@@ -96,8 +97,9 @@ def _counts(job: Job) -> Iterator[Finding]:
 
 
 def _gpus(job: Job) -> Iterator[Finding]:
-    """Samples in which a device was held down by heat or power; not by an idle clock or a limit that was set."""
-    reasons = [value for value in (job.files.gpus or {}).get("clocks_event_reasons", ()) if value is not None]
+    """Samples in which a device of the trial was held down by heat or power; not idle, nor by a limit that was set."""
+    rows = rows_of_trial(job.files, ("clocks_event_reasons",))
+    reasons = [value for _, _, value in rows if value is not None]
     if reasons:
         yield _finding("gpu_throttled", sum(bool(value & GPU_HELD_DOWN) for value in reasons), 0, "samples")
 

@@ -10,6 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.records.counters import sample_time_ns
+from harness.records.gpus import energy_checks
+from harness.records.reading import number
 from harness.sampling.audit import audit
 
 if TYPE_CHECKING:
@@ -69,6 +72,7 @@ def sampling_quality(job: Job) -> dict[str, Any]:
         "ticks": len(ticks),
         **{key: None if isinstance(value, str) else value for key, value in found.items()},
         "audit": cpu_audit,
+        "gpu_energy_check": energy_checks(job.files),
         "not_measured": {key: value for key, value in found.items() if isinstance(value, str)},
         "report": job.files.sampler_report,
     }
@@ -177,7 +181,22 @@ def _audit(job: Job) -> dict[str, object]:
     """CPU seconds of the job by every account there is: they should agree."""
     by_samples = [job.counter(f"{name}_cpu_ns") for name in ("cgroup", "tree")]
     cgroup_s, tree_s = (None if counter is None else counter.total / 1e9 for counter in by_samples)
-    return audit(cgroup_s, tree_s, job.reaped_cpu_s, job.launcher_cpu_s or 0.0)
+    return audit(cgroup_s, tree_s, job.reaped_cpu_s, job.launcher_cpu_s or 0.0, _unified_cpu_s(job))
+
+
+def _unified_cpu_s(job: Job) -> float | None:
+    """The cgroup's second account, by the sampler's report; None on a machine without one.
+
+    It counts from the moment the target was named; what the cgroup had counted until then is added to it.
+    """
+    told = job.files.sampler_report.get("audit")
+    unified_s = number(told.get("unified_cpu_s")) if isinstance(told, Mapping) else None
+    cgroup, samples = job.counter("cgroup_cpu_ns"), job.files.samples or {}
+    named = [index for index, trigger in enumerate(samples.get("trigger", ())) if trigger == "target"]
+    t_ns = sample_time_ns(samples, named[-1]) if named else None
+    if unified_s is None or cgroup is None or t_ns is None:
+        return None
+    return unified_s + cgroup.at(t_ns) / 1e9
 
 
 def _number_or(value: Any, reason: str) -> float | str:

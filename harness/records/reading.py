@@ -20,6 +20,7 @@ from frameworks.worker.protocol import (
     ProtocolError,
     parse_event,
 )
+from harness.sampling import decoding
 from harness.sampling import schema as sampled
 
 if TYPE_CHECKING:
@@ -207,9 +208,9 @@ def _json_object(content: bytes) -> dict[str, Any] | None:
 
 
 def _read_sampled(files: TrialFiles, folder: Path) -> None:
-    files.samples = _sampled(files, folder / sampled.SAMPLES_FILE, sampled.read_samples, sampled.SAMPLE_RECORD)
-    files.gpus = _sampled(files, folder / sampled.GPUS_FILE, sampled.read_gpus, sampled.GPU_RECORD)
-    files.processes = _sampled(files, folder / sampled.PROCESSES_FILE, sampled.read_processes, sampled.PROCESS_RECORD)
+    files.samples = _sampled(files, folder / sampled.SAMPLES_FILE, decoding.read_samples, sampled.SAMPLE_RECORD)
+    files.gpus = _sampled(files, folder / sampled.GPUS_FILE, decoding.read_gpus, sampled.GPU_RECORD)
+    files.processes = _sampled(files, folder / sampled.PROCESSES_FILE, decoding.read_processes, sampled.PROCESS_RECORD)
     if files.samples is not None:
         files.samples = _in_order(files, files.samples)
 
@@ -221,7 +222,7 @@ def _sampled(files: TrialFiles, path: Path, decode: Callable[..., Any], record: 
         files.missing[path.name] = "the sampler wrote no such file"
         return None
     try:
-        size = sampled.record_bytes(path) or record.size  # an older sampler's records may be shorter
+        size = decoding.record_bytes(path) or record.size  # an older sampler's records may be shorter
         if (path.stat().st_size - sampled.HEADER.size) % size:
             files.note(path.name, "cut in the middle of a record")
         table = {column: _plain(values) for column, values in decode(path).items()}

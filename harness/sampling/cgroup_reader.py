@@ -170,24 +170,33 @@ class CgroupReader:
                 return
             for column, name in ((user, "cpuacct.usage_user"), (system, "cpuacct.usage_sys")):
                 self._open_integer("cgroup_cpu", column, folder, name)
-        elif (file := open_first(folder, "cpu.stat")) and parse_keyed(file.read(), b"usage_usec ") is not None:
+            return
+        file = open_first(folder, "cpu.stat")
+        content, failure = _first_content(file)
+        if file is not None and parse_keyed(content, b"usage_usec ") is not None:
             self._fast.append(("cgroup_cpu", _CPU, file, read_usage_ns))
             self._open_table("cgroup_cpu", folder, "cpu.stat", V2_CPU)
-        else:
-            self._missing(COLUMNS_OF["cpu"], f"{folder}: neither cpuacct.usage nor usage_usec in cpu.stat")
+            return
+        if file is not None:
+            file.close()
+        why = f"cpu.stat: {failure}" if failure else "neither cpuacct.usage nor usage_usec in cpu.stat"
+        self._missing(COLUMNS_OF["cpu"], f"{folder}: {why}")
 
     def _open_throttling(self, folders: list[str]) -> None:
         """Throttling stands in `cpu.stat` of the cpu controller, if the job has one: only that can hold it back."""
+        reason = "the job has no cgroup of the cpu controller, so no quota can hold it back"
         for folder in folders:
             file = open_first(folder, "cpu.stat")
-            pairs = parse_pairs(file.read(LARGE)) if file is not None else {}
+            content, failure = _first_content(file)
+            pairs = parse_pairs(content)
+            reason = f"{folder}: cpu.stat: {failure}" if failure else reason
             if file is not None:
                 file.close()
             for keys in (V2_THROTTLING, V1_THROTTLING):
                 if keys.keys() <= pairs.keys():
                     self._open_table("cgroup_cpu", folder, "cpu.stat", keys)
                     return
-        self._missing(THROTTLED, "the job has no cgroup of the cpu controller, so no quota can hold it back")
+        self._missing(THROTTLED, reason)
 
     def _open_memory(self, folder: str) -> None:
         self._peak = PeakReader(folder)
@@ -223,18 +232,29 @@ class CgroupReader:
 
     def _open_table(self, kind: str, folder: str, name: str, keys: Keys) -> None:
         file = open_first(folder, name)
-        pairs = parse_pairs(file.read(LARGE)) if file is not None else {}
+        content, failure = _first_content(file)
+        pairs = parse_pairs(content)
         places: dict[bytes, tuple[int, int]] = {}
         for key, (column, factor) in keys.items():
             if key in pairs:
                 places[key] = SAMPLE_INDEX[column], factor
             else:
                 what = f"no {key.decode()} in {name}" if file is not None else f"no {name}"
-                self._missing((column,), f"{folder}: {what}")
+                self._missing((column,), f"{folder}: {f'{name}: {failure}' if failure else what}")
         if file is not None and places:
             self._tables.append((kind, file, places))
         elif file is not None:
             file.close()
+
+
+def _first_content(file: KeptFile | None) -> tuple[bytes, str | None]:
+    """What stands in a file that has just been opened, and why nothing could be read: its cgroup may have gone."""
+    if file is None:
+        return b"", None
+    try:
+        return file.read(LARGE), None
+    except OSError as error:
+        return b"", error.strerror
 
 
 def _pressure(paths: Mapping[str, str], troubles: Troubles) -> PressureReader:

@@ -50,7 +50,8 @@ class SamplerProcess:
 
         Args:
             trial_folder: where the sampler writes; must exist.
-            config: `period_ns` (100 ms), `medium_period_ns` (1 s), `gpu` (true), `proc_root` ("/proc").
+            config: `period_ns` (100 ms), `medium_period_ns` (1 s), `gpu` (true), `gpu_uuids` (None: all GPUs are the
+                trial's), `proc_root` ("/proc"), `sys_root` ("/sys").
             timeout_s: how long to wait.
 
         Raises:

@@ -26,7 +26,8 @@ _FIELDS = {FIELD_ENERGY: "energy_mj", FIELD_POWER_INSTANT: "power_mw", FIELD_POW
 NOBODY_VISIBLE = "no process of the job is visible to the driver"
 _USE = ("kernel_resident_pct", "memory_controller_pct", "processes_sm_pct")
 _NO_USE_ON_MIG = "NVML tells no utilisation of a MIG device"
-_NOT_ON_MIG = "it belongs to the whole device: see the row of {parent}"
+NOT_ON_MIG = "it belongs to the whole device: see the row of {parent}"
+"""Why a MIG device has no value of a column, or of a fact."""
 _ABOVE_100 = "the driver gave a value above 100 %"
 _CLOCKS_APART_NS = 60_000_000_000
 _CLOSE_NS = 5_000
@@ -68,7 +69,7 @@ class DeviceCalls:
             self.calls = self._of_mig_device()
             asked = {column for call in self.calls for column in call.columns}
             self.reasons = {
-                column: _NO_USE_ON_MIG if column in _USE else _NOT_ON_MIG.format(parent=parent)
+                column: _NO_USE_ON_MIG if column in _USE else NOT_ON_MIG.format(parent=parent)
                 for column in GPU_MEASURES
                 if column not in asked
             }

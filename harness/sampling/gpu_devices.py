@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from harness.sampling.gpu_calls import NOT_ON_MIG
 from harness.sampling.gpu_watch import CallWatch, Notes
-
-_NOT_ON_MIG = "it belongs to the whole device: see the row of {parent}"
 
 
 class Device:
@@ -82,7 +81,7 @@ def _mig_devices(nvml: Any, parent: Device, watch: CallWatch, notes: Notes) -> l
         own = {key: questions.pop(key) for key in ("name", "driver_version", "memory_total_bytes")}
         _ask(nvml, device, own, watch)
         device.facts.update(dict.fromkeys(questions))
-        device.unknown.update(dict.fromkeys(questions, _NOT_ON_MIG.format(parent=parent.uuid)))
+        device.unknown.update(dict.fromkeys(questions, NOT_ON_MIG.format(parent=parent.uuid)))
     return found
 
 

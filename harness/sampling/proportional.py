@@ -2,7 +2,8 @@
 
 Reading `smaps_rollup` walks all page tables of a process under its memory lock: 10 to 20 ms for each GiB in pages of
 4 KiB, in which the process cannot map memory. So it is read rarely: the time it takes may be at most `DUTY` of the
-wall time, never more often than every `SHORTEST_NS`, and not in the phases that are timed.
+wall time, never more often than every `SHORTEST_NS`, and not in `TIMED_PHASES`, nor at their first mark: the read would
+lie in the phase that begins.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ DUTY = 0.005
 SHORTEST_NS = 5_000_000_000
 TIMED_PHASES = frozenset({"warm_up", "train"})
 """Phases in which nothing is read, however long they last."""
+READ_AT = frozenset({"build", "teardown"})
+"""Phases that begin with a read: what the import and the data left, and what the job holds at its end."""
 
 
 class SlowTier:
@@ -30,12 +33,10 @@ class SlowTier:
         self._phase: str | None = None
 
     def mark(self, phases: Iterable[str | None]) -> bool:
-        """Take the phases that begin. Returns whether to read now: `build` has ended, or `teardown` begins."""
-        wanted = False
-        for phase in phases:
-            wanted = wanted or phase == "teardown" or (self._phase == "build" and phase != "build")
-            self._phase = phase
-        return wanted
+        """Take the phases that begin, several when marks came in quick succession. Returns whether to read now."""
+        begun = list(phases)
+        self._phase = begun[-1] if begun else self._phase
+        return not READ_AT.isdisjoint(begun) and self._phase not in TIMED_PHASES
 
     def is_due(self, now_ns: int) -> bool:
         """Whether a tick is to read it."""

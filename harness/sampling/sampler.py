@@ -147,9 +147,6 @@ class Sampler:
         if medium:
             self._read_medium(values, tree, phase_ends=trigger == "phase")
             self._schedule.medium_done(start_ns)
-        if slow and tree is not None:
-            cost_ns = self._proportional.read(values, tree.job_pids(), time.monotonic_ns)
-            self._slow.done(time.monotonic_ns(), cost_ns)
         seq = self._statistics.samples
         if self._gpus is not None:
             pids = self._tree.pids() if medium and self._tree is not None else frozenset()
@@ -157,6 +154,9 @@ class Sampler:
             self._gpu_file.append(self._gpus.collect())
         values[_SEQ], values[_TRIGGER_AT], values[_TIERS] = seq, _TRIGGER[trigger], tiers
         values[_PLANNED], values[_START], values[_END] = planned_ns, start_ns, time.monotonic_ns()
+        if slow and tree is not None:  # takes many ms: the moment of the counters is over, and the GPUs are asked
+            cost_ns = self._proportional.read(values, tree.job_pids(), time.monotonic_ns)
+            self._slow.done(time.monotonic_ns(), cost_ns)
         values[_SKIPPED], values[_ERRORS] = self._schedule.ticks_skipped, self._troubles.take_bits()
         self._samples.append(schema.SAMPLE_RECORD.pack(*values))
         whole = tree is None or tree.is_whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 
 FEWEST_FOR = {0.5: 5, 0.99: 100}
@@ -69,7 +70,7 @@ class Latenesses:
         return self._seen
 
     def quantile(self, fraction: float) -> int | None:
-        """The value below which `fraction` (of `FEWEST_FOR`) of them lie; None when they are too few."""
+        """The smallest that at least `fraction` (of `FEWEST_FOR`) of them do not exceed; None when they are too few."""
         if too_few(fraction, self._seen) is not None:
             return None
-        return sorted(self._values)[min(len(self._values) - 1, int(fraction * len(self._values)))]
+        return sorted(self._values)[math.ceil(fraction * len(self._values)) - 1]

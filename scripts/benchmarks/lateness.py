@@ -21,7 +21,7 @@ from pathlib import Path
 import loads
 import report_line
 
-from harness.sampling import schema
+from harness.sampling import decoding, schema
 from harness.sampling.client import SamplerProcess
 
 PERIOD_NS = 100_000_000
@@ -51,7 +51,7 @@ def measure(burners: int, seconds: float) -> tuple[list[int], list[int], int]:
                 sampler.set_target(target.pid, None, False)
                 time.sleep(seconds)
                 skipped = int(sampler.stop()["ticks_skipped"])
-            samples = schema.read_samples(Path(folder) / schema.SAMPLES_FILE)
+            samples = decoding.read_samples(Path(folder) / schema.SAMPLES_FILE)
     finally:
         for process in (*busy, target):
             process.kill()

@@ -25,7 +25,7 @@ import loads
 import peers
 import report_line
 
-from harness.sampling import schema
+from harness.sampling import decoding, schema
 from harness.sampling.cgroups import TrialCgroup, create_trial_cgroup
 from harness.sampling.client import SamplerProcess
 
@@ -101,7 +101,7 @@ def measure_sampler(pid: int, cgroup: TrialCgroup | None, size: int, seconds: fl
         sampler.set_target(pid, cgroup.paths if cgroup else None, False)
         time.sleep(seconds + 2.0)
         quality = sampler.stop()
-    return figures(quality, schema.read_samples(folder / schema.SAMPLES_FILE), size)
+    return figures(quality, decoding.read_samples(folder / schema.SAMPLES_FILE), size)
 
 
 def figures(quality: dict[str, Any], samples: dict[str, Any], size: int) -> Row:

@@ -17,6 +17,7 @@ from harness.errors import EnvironmentFailed
 from harness.execution import EnvironmentState, Readiness
 from harness.execution.outcome import TerminationKind as Kind
 from harness.execution.stopping import StopRequest
+from harness.execution.trial_runner import gpu_settings
 from harness.records import Store
 from tests.execution import fake_study
 from tests.execution.fake_study import HereEnvironment, only_record, run_study, write_study
@@ -48,6 +49,23 @@ def test_a_good_trial_completes_with_all_its_tables(tmp_path: Path) -> None:
     assert record.summary["top1_percent"] > 50
     assert record.summary["cpu_seconds"] > 0.1
     assert record.manifest["sampling"]["audit"]["flag"] is False
+
+
+def test_a_trial_without_gpus_is_told_no_other_trials_gpus(tmp_path: Path) -> None:
+    record = run_one(tmp_path, "")
+    assert record.manifest["not_measured"]["gpu"] == "the trial uses no GPU: its profile has none"
+
+
+def test_the_sampler_is_told_which_gpus_are_the_trials() -> None:
+    one, other = "GPU-0b1c2d3e-0001-0002-0003-0123456789ab", "MIG-0b1c2d3e-0001-0002-0003-0123456789ac"
+
+    def told(gpus: int, visible: str | None) -> dict[str, Any]:
+        return gpu_settings({"gpus": gpus, "environment": {"CUDA_VISIBLE_DEVICES": visible} if visible else {}})
+
+    assert told(0, one) == {"gpu": False}
+    assert told(2, f"{one}, {other}") == {"gpu": True, "gpu_uuids": [one, other]}
+    for unclear in (None, "0,1", f"{one},1", "GPU-0b1c2d3e"):  # a number, or the beginning of a UUID
+        assert told(1, unclear) == {"gpu": True, "gpu_uuids": None}
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,45 @@ def test_a_gpu_without_a_counter_leaves_no_sum() -> None:
     assert gpu_energy(TrialFiles(), "no NVIDIA driver").missing == "no NVIDIA driver"
 
 
+def others(files: TrialFiles, *foreign: int, **facts: Any) -> TrialFiles:
+    """The same with devices described, these of them foreign."""
+    assert files.gpus is not None
+    devices = range(1 + max(files.gpus["gpu"]))
+    files.sampler_report["gpus"] = [{"uuid": f"GPU-{gpu}", "foreign": gpu in foreign, **facts} for gpu in devices]
+    return files
+
+
+def test_energy_of_other_peoples_gpus_is_left_out() -> None:
+    rows = rows_of([1000, 4000], 500, 9000)
+    (train, *_) = attribute(rows, [gpu_energy(others(gpu_files(2), 1), "no GPU")])
+    assert train.quantities["gpu_energy_joules"] == pytest.approx(3.0 * 100)
+    without = others(gpu_files(2, watts=math.nan), 1)
+    assert len(gpu_energy(without, "no GPU").parts) == 1, "the one without a counter is not the trial's"
+    one = gpu_energy(others(gpu_files(1), 0), "no GPU")
+    assert one.parts == () and one.missing == "none of the GPUs that were sampled is the trial's"
+
+
+def test_a_mig_device_needs_no_counter_of_its_own() -> None:
+    rows = rows_of([1000, 4000], 500, 9000)
+    files = others(gpu_files(2, watts=math.nan))
+    files.sampler_report["gpus"][1]["parent_uuid"] = "GPU-0"
+    (train, *_) = attribute(rows, [gpu_energy(files, "no GPU")])
+    assert train.quantities["gpu_energy_joules"] == pytest.approx(3.0 * 100)
+    files.sampler_report["gpus"][0]["foreign"] = True
+    one = gpu_energy(files, "no GPU")
+    assert one.parts == ()
+    assert one.missing == "the trial has MIG devices only, and energy belongs to the whole of GPU-0"
+
+
+def test_without_the_report_the_trials_gpus_are_not_guessed() -> None:
+    files = gpu_files(2)
+    files.sampler_report, files.sampler_settings = {}, {"gpu_uuids": ["GPU-0"]}
+    one = gpu_energy(files, "no GPU")
+    assert one.parts == () and "the sampler's report, which tells them apart, is missing" in one.missing
+    files.sampler_settings = {"gpu_uuids": None}
+    assert len(gpu_energy(files, "no GPU").parts) == 2
+
+
 def test_package_energy_counts_from_the_worker_on(tmp_path: Path) -> None:
     trial = factories.make_trial()
     timeline = factories.make_timeline(trial)

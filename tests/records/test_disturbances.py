@@ -121,13 +121,15 @@ def test_the_calendar_clock(tmp_path: Path, step_ns: int, loud: bool) -> None:
 
 
 def test_a_gpu_held_down_by_heat_or_power() -> None:
-    def found(*reasons: int | None) -> list[Any]:
-        job = SimpleNamespace(files=TrialFiles(gpus={"clocks_event_reasons": list(reasons)}))
+    def found(*reasons: int | None, foreign: bool = False) -> list[Any]:
+        table = {"gpu": [0] * len(reasons), "clocks_event_reasons": list(reasons)}
+        job = SimpleNamespace(files=TrialFiles(gpus=table, sampler_report={"gpus": [{"foreign": foreign}]}))
         return [one["found"] for one in _gpus(job)]  # type: ignore[arg-type]
 
     assert found(0x1, 0x4, None) == [0], "idle, and the power limit that was set"
     assert found(0x1, 0x40, 0x88) == [2]
     assert found(None) == []
+    assert found(0x40, foreign=True) == [], "another's device"
 
 
 def test_the_canary() -> None:

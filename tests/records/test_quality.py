@@ -13,6 +13,7 @@ from harness.records import Record, Store, publish
 from harness.records.manifest import make_manifest
 from harness.records.quality import FEWEST_FOR_P50, FEWEST_FOR_P99, SUMMARY_OF_QUALITY
 from harness.records.reading import read_trial_folder
+from harness.sampling import schema
 from tests import factories
 
 MS = 1_000_000
@@ -147,3 +148,74 @@ def test_a_record_of_version_3_keeps_what_it_knew_and_says_what_it_did_not(tmp_p
         assert read.summary[key] is None and "schema version 3" in read.not_measured[key]
     assert read.manifest["sampling"]["flags"] == ["ticks_skipped"]
     assert read.manifest["disturbances"] is None and "schema version 3" in read.not_measured["disturbances"]
+
+
+@pytest.mark.parametrize(("share", "flag"), [(1.0, False), (0.9, True)])
+def test_the_audit_hears_the_second_account_of_a_hybrid_machine(tmp_path: Path, share: float, flag: bool) -> None:
+    """It counts from the target's naming, which comes after the job's begin."""
+    trial = factories.make_trial("caffe", steps=800)
+    timeline = factories.make_timeline(trial)
+    factories.write_trial_folder(tmp_path, trial, timeline)
+    rows = factories.make_samples(timeline, cgroup=True, resident_bytes=1000)
+    named = next(row for row in rows if row["trigger"] == "tick" and row["cgroup_cpu_ns"] > 10 * MS)
+    named["trigger"] = "target"
+    since_s = (rows[-1]["cgroup_cpu_ns"] - named["cgroup_cpu_ns"]) / 1e9
+    (tmp_path / "samples.bin").write_bytes(factories.encode_samples(rows))
+    report = {"gpus": [], "audit": {"unified_cpu_s": share * since_s}}
+    (tmp_path / "sampler-report.json").write_text(json.dumps(report))
+    made = make_manifest(factories.make_outcome(tmp_path, trial, timeline), read_trial_folder(tmp_path))
+    audit = made["sampling"]["audit"]
+    assert audit["unified_cpu_s"] == pytest.approx(audit["cgroup_cpu_s"] - (1 - share) * since_s)
+    assert audit["flag"] is flag
+
+
+def test_each_gpu_of_the_trial_has_its_energy_told_twice(tmp_path: Path) -> None:
+    """The second device's counter grows twice as fast as its power says; others' and MIG devices are not judged."""
+    powers_mw, factors = {0: 100_000, 1: 200_000, 2: 50_000, 3: None, 4: None}, {0: 1, 1: 2, 2: 9, 3: 1, 4: 1}
+    rows = [
+        {
+            "seq": tick,
+            "gpu": gpu,
+            "t_ns": factories.T_BEGIN_NS + tick * 100 * MS,
+            "energy_mj": None if power_mw is None else 7000 + factors[gpu] * power_mw * tick // 10,
+            "power_mw": power_mw,
+        }
+        for tick in range(50)
+        for gpu, power_mw in powers_mw.items()
+    ]
+    period_ns = 100 * MS
+    gpus: list[dict[str, Any]] = [
+        {"uuid": f"GPU-{gpu}", "foreign": gpu == 2, "energy_update_period_ns": period_ns, "parent_uuid": None}
+        for gpu in powers_mw
+    ]
+    gpus[3]["parent_uuid"] = "GPU-0"
+    trial = factories.make_trial()
+    timeline = factories.make_timeline(trial)
+    factories.write_trial_folder(tmp_path, trial, timeline)
+    missing = schema.MISSING
+    records = [
+        schema.GPU_RECORD.pack(
+            *(missing if (value := row.get(one.name)) is None else value for one in schema.GPU_COLUMNS)
+        )
+        for row in rows
+    ]
+    header = schema.header(schema.GPUS_MAGIC, schema.GPU_RECORD)
+    (tmp_path / "gpus.bin").write_bytes(header + b"".join(records))
+    (tmp_path / "sampler-report.json").write_text(json.dumps({"gpus": gpus}))
+    made = make_manifest(factories.make_outcome(tmp_path, trial, timeline), read_trial_folder(tmp_path))
+    first, second, silent = made["sampling"]["gpu_energy_check"]
+    assert first == {
+        "gpu": 0,
+        "uuid": "GPU-0",
+        "ratio": pytest.approx(1.0),
+        "flag": False,
+        "uncertainty": pytest.approx(0.1 / 4.9),
+        "reason": None,
+    }
+    assert (second["uuid"], second["ratio"], second["flag"]) == ("GPU-1", pytest.approx(2.0), True)
+    assert (silent["uuid"], silent["ratio"], silent["flag"]) == ("GPU-4", None, False)
+    assert silent["reason"] == "0 samples with energy and power, 5 are needed"
+
+
+def test_without_gpus_there_is_no_energy_to_check(tmp_path: Path) -> None:
+    assert quality_of(tmp_path, lambda rows: rows)["sampling"]["gpu_energy_check"] == []

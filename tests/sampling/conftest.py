@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 import pytest
 
-from harness.sampling import schema
+from harness.sampling import decoding, schema
 from harness.sampling.cgroups import TrialCgroup, create_trial_cgroup
 from harness.sampling.client import SamplerProcess
 
@@ -98,8 +98,8 @@ def _run(
     return Sampled(
         folder,
         report,
-        schema.read_samples(folder / schema.SAMPLES_FILE),
-        schema.read_processes(folder / schema.PROCESSES_FILE),
+        decoding.read_samples(folder / schema.SAMPLES_FILE),
+        decoding.read_processes(folder / schema.PROCESSES_FILE),
         float((folder / "rusage").read_text()),
         cgroup is not None,
     )

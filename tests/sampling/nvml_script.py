@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.sampling import schema
+from harness.sampling import decoding, schema
 from harness.sampling.client import SamplerProcess
 from tests.requirements import require
 
@@ -104,5 +104,5 @@ def sampling(folder: Path, **config: Any) -> Iterator[Run]:
         run = Run(sampler)
         yield run
         run.report = sampler.stop()
-    run.gpus = schema.read_gpus(folder / schema.GPUS_FILE)
-    run.samples = schema.read_samples(folder / schema.SAMPLES_FILE)
+    run.gpus = decoding.read_gpus(folder / schema.GPUS_FILE)
+    run.samples = decoding.read_samples(folder / schema.SAMPLES_FILE)

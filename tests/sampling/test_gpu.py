@@ -15,7 +15,7 @@ import numpy
 import pytest
 
 from harness.paths import PROJECT_ROOT
-from harness.sampling import schema
+from harness.sampling import decoding, schema
 from harness.sampling.client import SamplerProcess
 from harness.sampling.energy_check import energy_check
 from harness.sampling.gpu_calls import GPU_MEASURES, NOBODY_VISIBLE
@@ -383,4 +383,4 @@ def test_without_a_driver_the_reason_is_given(tmp_path: Path) -> None:
         report = sampler.stop()
     assert report["not_measured"]["gpu"] == "no NVIDIA driver: libnvidia-ml.so.1 not found"
     assert report["gpus"] == []
-    assert len(schema.read_gpus(tmp_path / schema.GPUS_FILE)["seq"]) == 0
+    assert len(decoding.read_gpus(tmp_path / schema.GPUS_FILE)["seq"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 import numpy
 import pytest
 
-from harness.sampling import schema
+from harness.paths import PROJECT_ROOT
+from harness.sampling import decoding, schema
 from harness.sampling.client import SamplerError, SamplerProcess
+from harness.sampling.sampler import DEFAULTS
 
 PERIOD_NS = 20_000_000
 QUICK = {"period_ns": PERIOD_NS, "gpu": False}
@@ -35,7 +38,7 @@ def test_samples_are_taken_on_a_grid_without_drift(tmp_path: Path) -> None:
         time.sleep(1.5)
         report = sampler.stop()
     longest_s = time.monotonic() - begin_s
-    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    samples = decoding.read_samples(tmp_path / schema.SAMPLES_FILE)
     ticks = numpy.array([trigger == "tick" for trigger in samples["trigger"]])
     planned = samples["t_planned_ns"][ticks].compressed()
     assert set(((planned - planned[0]) % PERIOD_NS).tolist()) == {0}
@@ -56,7 +59,7 @@ def test_the_grid_does_not_drift_in_30_seconds(tmp_path: Path) -> None:
     with SamplerProcess.start(tmp_path, QUICK) as sampler:
         time.sleep(30)
         report = sampler.stop()
-    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    samples = decoding.read_samples(tmp_path / schema.SAMPLES_FILE)
     ticks = numpy.array([trigger == "tick" for trigger in samples["trigger"]])
     planned, started = samples["t_planned_ns"][ticks].compressed(), samples["t_start_ns"][ticks].compressed()
     assert set(((planned - planned[0]) % PERIOD_NS).tolist()) == {0}
@@ -89,9 +92,9 @@ def test_killed_outright_its_samples_are_readable(tmp_path: Path) -> None:
         os.kill(sampler.pid, signal.SIGKILL)
         with pytest.raises(SamplerError, match="without a report"):
             sampler.stop()
-    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    samples = decoding.read_samples(tmp_path / schema.SAMPLES_FILE)
     assert (samples["t_end_ns"][-1] - samples["t_start_ns"][0]) / 1e9 > 1.0
-    assert os.getpid() in schema.read_processes(tmp_path / schema.PROCESSES_FILE)["pid"]
+    assert os.getpid() in decoding.read_processes(tmp_path / schema.PROCESSES_FILE)["pid"]
 
 
 def test_it_ends_by_itself_when_the_harness_is_killed(tmp_path: Path) -> None:
@@ -111,7 +114,7 @@ def test_it_ends_by_itself_when_the_harness_is_killed(tmp_path: Path) -> None:
     report = json.loads(report_file.read_text())
     assert report["ended_by"] == "harness_gone"
     assert report["flags"] == ["ended_by_harness_gone"]
-    assert schema.read_samples(tmp_path / schema.SAMPLES_FILE)["trigger"][-1] == "stop"
+    assert decoding.read_samples(tmp_path / schema.SAMPLES_FILE)["trigger"][-1] == "stop"
     wait_until(lambda: not _runs(int(harness.stdout)))
 
 
@@ -133,7 +136,7 @@ def test_the_end_of_the_target_is_sampled_at_once(tmp_path: Path) -> None:
         target.wait()
         time.sleep(0.5)
         sampler.stop()
-    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    samples = decoding.read_samples(tmp_path / schema.SAMPLES_FILE)
     assert samples["trigger"] == ["start", "target", "exit", "stop"]
     assert samples["tree_processes"].compressed()[0] == 1
     assert samples["tree_processes"].compressed()[-1] == 0
@@ -146,13 +149,13 @@ def test_a_target_that_is_not_there(tmp_path: Path) -> None:
         sampler.set_target(target.pid, None)
         report = sampler.stop()
     assert f"process {target.pid} was not found" in report["not_measured"]["tree_cpu_ns"]
-    assert schema.read_samples(tmp_path / schema.SAMPLES_FILE)["tree_cpu_ns"].count() == 0
+    assert decoding.read_samples(tmp_path / schema.SAMPLES_FILE)["tree_cpu_ns"].count() == 0
 
 
 def test_every_column_has_values_or_a_reason(tmp_path: Path) -> None:
     with SamplerProcess.start(tmp_path, QUICK) as sampler:
         report = sampler.stop()
-    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    samples = decoding.read_samples(tmp_path / schema.SAMPLES_FILE)
     for column in schema.SAMPLE_COLUMNS:
         if column.name != "trigger":
             measured = samples[column.name].count() > 0
@@ -174,6 +177,22 @@ def test_bad_control_messages_are_counted_and_survived(tmp_path: Path) -> None:
 def test_a_wrong_configuration_is_an_error_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(SamplerError, match="unknown key 'rate'"):
         SamplerProcess.start(tmp_path, {"rate": 10})
+
+
+def test_every_setting_is_documented_and_the_sections_are_numbered_in_order() -> None:
+    page = (PROJECT_ROOT / "docs" / "sampler.md").read_text()
+    use = page[page.index("## 2.") : page.index("## 3.")]
+    for setting in DEFAULTS:
+        assert f"`{setting}`" in use
+        assert f"`{setting}`" in str(SamplerProcess.start.__doc__)
+    numbers = re.findall(r"^## (\d+)\.", page, re.MULTILINE)
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+
+
+def test_the_sampler_process_loads_neither_decoders_nor_numpy() -> None:
+    modules = "harness.sampling.gpu_thread, harness.sampling.sampler, harness.sampling.__main__"
+    code = f"import sys, {modules}; print([m for m in sys.modules if m == 'numpy' or m.endswith('.decoding')])"
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=PROJECT_ROOT, text=True).strip() == "[]"
 
 
 def test_a_deep_trial_folder(tmp_path: Path) -> None:

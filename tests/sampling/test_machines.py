@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from harness.sampling.cgroup_layout import read_memberships
 from harness.sampling.cgroup_reader import CgroupReader
 from harness.sampling.cgroups import cgroup_of, create_trial_cgroup, detect
 from harness.sampling.host import HostReader
+from harness.sampling.procfs import KeptFile
 from harness.sampling.tree import Tree
 from harness.sampling.troubles import Troubles
 
@@ -169,6 +171,39 @@ def test_counters_that_cannot_be_read_are_missing_with_an_error_bit(tmp_path: Pa
     reader.read_fast(values)
     assert values[INDEX["cgroup_cpu_ns"]] == schema.MISSING
     assert troubles.take_bits() == schema.ERROR_BITS["cgroup_cpu"]
+    reader.close()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_cgroup_that_goes_while_it_is_opened_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """Opening succeeds, reading says ENODEV: the sampler goes on, and the columns have the reason."""
+    names = {
+        1: ("cpuacct.usage", "memory.usage_in_bytes", "memory.stat", "memory.oom_control"),
+        2: ("memory.current", "memory.stat", "memory.events", "memory.swap.current"),
+    }
+    for name in ("cpu.stat", *names[version]):
+        put(tmp_path / name, "usage_usec 1\n")
+
+    def gone(*_: object) -> bytes:
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr(KeptFile, "read", gone)
+    monkeypatch.setattr(KeptFile, "read_integer", gone)
+    paths = dict.fromkeys(("cpu", "memory", "io", "quota"), str(tmp_path))
+    reader, values = CgroupReader(paths, Troubles()), blank()
+    reader.read_fast(values)
+    reader.read_medium(values)
+    assert reader.gone
+    opened = [
+        "cgroup_anonymous_bytes",
+        "cgroup_oom_kills",
+        "cgroup_throttled_ns",
+        *(["cgroup_cpu_ns"] if version == 2 else []),
+    ]
+    for column in opened:
+        assert "No such device" in reader.not_measured[column]
     reader.close()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.sampling import schema
+from harness.sampling import decoding, schema
 from harness.sampling.client import SamplerProcess
 from harness.sampling.network import NetworkReader
 from harness.sampling.troubles import Troubles
@@ -79,7 +79,7 @@ def test_a_namespace_of_its_own_has_the_jobs_bytes_and_not_those_of_lo(
         private.stdin.flush()
         assert private.stdout.readline() == b"sent\n"
         report: dict[str, Any] = sampler.stop()
-    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    samples = decoding.read_samples(tmp_path / schema.SAMPLES_FILE)
     assert report["capabilities"]["network_scope"] == "container"
     # 1000 bytes, 8 of UDP, 20 of IP, 14 of Ethernet; over lo as many again, which do not count. The wire's other end
     # is in the namespace too, so all of it is received there. The kernel adds a few packets of its own (IPv6).

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.sampling import schema
+from harness.sampling import decoding, schema
 from harness.sampling.cgroup_files import parse_blkio, parse_io_stat
 from harness.sampling.procfs import (
     parse_cpu_line,
@@ -113,7 +113,7 @@ def test_a_truncated_file_is_read_up_to_its_last_whole_record(tmp_path_factory: 
     record = schema.SAMPLE_RECORD.pack(*([1, 2] + [schema.MISSING] * (len(schema.SAMPLE_COLUMNS) - 2)))
     header = schema.header(schema.SAMPLES_MAGIC, schema.SAMPLE_RECORD)
     path.write_bytes(header + record * whole + record[:rest])
-    samples = schema.read_samples(path)
+    samples = decoding.read_samples(path)
     assert len(samples["seq"]) == whole
     assert samples["trigger"] == ["tick"] * whole
     assert samples["errors"].count() == 0
@@ -122,11 +122,11 @@ def test_a_truncated_file_is_read_up_to_its_last_whole_record(tmp_path_factory: 
 def test_an_empty_file_and_a_file_of_another_kind(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(b"")
-    assert len(schema.read_samples(path)["seq"]) == 0
-    assert schema.read_processes(path)["name"] == []
+    assert len(decoding.read_samples(path)["seq"]) == 0
+    assert decoding.read_processes(path)["name"] == []
     path.write_bytes(schema.header(schema.GPUS_MAGIC, schema.GPU_RECORD))
     with pytest.raises(ValueError, match="version"):
-        schema.read_samples(path)
+        decoding.read_samples(path)
 
 
 def test_files_of_version_1_are_read_and_lack_the_newer_columns(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_files_of_version_1_are_read_and_lack_the_newer_columns(tmp_path: Path) 
         row[1] = schema.TRIGGERS.index("tick")
     packed = b"".join(record.pack(*row) for row in rows)
     path.write_bytes(schema.HEADER.pack(schema.SAMPLES_MAGIC, 1, record.size) + packed + b"cut")
-    samples = schema.read_samples(path)
+    samples = decoding.read_samples(path)
     assert list(samples) == [column.name for column in schema.SAMPLE_COLUMNS]
     assert samples["seq"].tolist() == [100, 200]
     assert samples["trigger"] == ["tick", "tick"]
@@ -145,14 +145,14 @@ def test_files_of_version_1_are_read_and_lack_the_newer_columns(tmp_path: Path) 
     assert samples["sampler_cpu_ns"].tolist() == [138, 238]
     assert samples["errors"].tolist() == [140, 240]
     assert samples["package_energy_uj"].count() == 0
-    assert schema.record_bytes(path) == record.size
+    assert decoding.record_bytes(path) == record.size
 
 
 def test_a_record_of_no_known_length_is_refused_with_both(tmp_path: Path) -> None:
     path = tmp_path / "samples.bin"
     path.write_bytes(schema.HEADER.pack(schema.SAMPLES_MAGIC, 3, 999))
     with pytest.raises(ValueError, match=r"version 3, 999 bytes .*version 1 with 328 bytes"):
-        schema.read_samples(path)
+        decoding.read_samples(path)
 
 
 def test_the_last_row_of_a_process_counts(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_the_last_row_of_a_process_counts(tmp_path: Path) -> None:
     other = (7, 200, 1, b"reused", 2, 8, 9, 1, 0, 1, 0, 0)
     content = b"".join(schema.PROCESS_RECORD.pack(*row) for row in (*rows, other))
     path.write_bytes(schema.header(schema.PROCESSES_MAGIC, schema.PROCESS_RECORD) + content)
-    table = schema.read_processes(path)
+    table = decoding.read_processes(path)
     assert table["name"] == ["n\\xffw", "reused"]
     assert table["role"] == ["worker", "child"]
     assert table["cpu_ns"].tolist() == [20, 1]

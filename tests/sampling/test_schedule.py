@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.records.quality import quantile
 from harness.sampling.audit import audit
 from harness.sampling.report import Statistics
 from harness.sampling.schedule import Latenesses, Schedule, too_few
@@ -65,6 +66,16 @@ def test_quantiles_in_bounded_memory() -> None:
     assert values.quantile(0.99) == pytest.approx(198_000, rel=0.01)
     assert values.largest == 199_999
     assert len(values._values) < 40_000
+
+
+@pytest.mark.parametrize(("count", "p50", "p99"), [(100, 50, 99), (101, 51, 100), (200, 100, 198)])
+def test_a_quantile_is_the_same_as_the_record_makes_of_the_samples(count: int, p50: int, p99: int) -> None:
+    """Of 100 values the 99th percentile is the 99th, not the largest by another name."""
+    values = Latenesses()
+    for value in range(count, 0, -1):
+        values.add(value)
+    assert (values.quantile(0.5), values.quantile(0.99)) == (p50, p99)
+    assert [quantile(range(1, count + 1), fraction) for fraction in (0.5, 0.99)] == [p50, p99]
 
 
 @pytest.mark.parametrize(("fraction", "fewest"), [(0.5, 5), (0.99, 100)])

@@ -13,12 +13,13 @@ import pytest
 
 from frameworks.worker.events import EventLog
 from frameworks.worker.protocol import END, PHASES
-from harness.sampling import peaks, schema
+from harness.sampling import decoding, peaks, schema
 from harness.sampling.cgroups import create_trial_cgroup
 from harness.sampling.client import SamplerProcess
 from harness.sampling.control import Control
 from harness.sampling.peaks import PeakReader
 from harness.sampling.proportional import SHORTEST_NS, ProportionalReader, SlowTier
+from harness.sampling.sampler import Sampler
 from harness.sampling.troubles import Troubles
 from tests.requirements import require
 
@@ -74,9 +75,10 @@ def test_the_slow_tier_keeps_to_its_share_of_the_time() -> None:
 def test_the_slow_tier_leaves_timed_phases_alone() -> None:
     slow = SlowTier(0)
     assert slow.mark(["import"]) is False
-    assert slow.mark(["build"]) is False
+    assert slow.mark(["prepare"]) is False
+    assert slow.mark(["build"]) is True
     assert slow.is_due(0)
-    assert slow.mark(["warm_up"]) is True  # build has ended
+    assert slow.mark(["warm_up"]) is False  # the read would lie in the first step
     assert not slow.is_due(10**15)
     assert slow.mark(["train"]) is False
     assert not slow.is_due(10**15)
@@ -84,8 +86,36 @@ def test_the_slow_tier_leaves_timed_phases_alone() -> None:
     assert slow.is_due(10**15)
     assert slow.mark(["train", "teardown"]) is True
     assert slow.mark([END]) is False
-    assert slow.mark(["build", "train"]) is True  # both marks in one sample
+    assert slow.mark(["build", "train"]) is False  # both marks in one sample
     assert slow.mark([None]) is False
+
+
+def test_a_sample_is_dated_by_its_counters_and_not_by_its_slow_tier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A boundary sample that looks late is taken back too far, and the phase before loses CPU time."""
+    monkeypatch.chdir(tmp_path)
+    read_end, write_end = os.pipe()
+    monkeypatch.setattr("harness.sampling.control._STDIN", read_end)
+    sampler = Sampler({"gpu": False})
+    slow_ns = SECOND_NS
+
+    def read(values: list[int], *_: object) -> int:
+        time.sleep(slow_ns / 1e9)
+        return slow_ns
+
+    monkeypatch.setattr(sampler._proportional, "read", read)
+    try:
+        sampler._handle("target", {"pid": os.getpid(), "cgroup": None, "exclude_root": False})
+        before_ns = time.monotonic_ns()
+        values = sampler._take("phase", before_ns, ["build"])
+        assert time.monotonic_ns() - before_ns >= slow_ns
+        assert values[INDEX["tiers"]] & schema.TIER_SLOW
+        assert values[INDEX["t_end_ns"]] - values[INDEX["t_start_ns"]] < slow_ns
+    finally:
+        sampler._control.close()
+        os.close(read_end)
+        os.close(write_end)
 
 
 def test_pss_of_a_process_of_another_user_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +192,7 @@ def test_ticks_read_the_tree_only_where_no_cgroup_tells(tmp_path: Path) -> None:
                 sampler.stop()
                 os.killpg(job.pid, 9)
                 job.wait()
-            samples = schema.read_samples(folder / schema.SAMPLES_FILE)
+            samples = decoding.read_samples(folder / schema.SAMPLES_FILE)
             plain = [
                 row
                 for row, why in enumerate(samples["trigger"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from harness.sampling import schema
+from harness.sampling import decoding, schema
 from harness.sampling.cgroup_reader import CgroupReader
 from harness.sampling.cgroups import TrialCgroup, cgroup_of, create_trial_cgroup, remove_abandoned
 from harness.sampling.client import SamplerProcess
@@ -69,7 +69,7 @@ def test_a_hybrid_machine_tells_pressure_and_a_second_account(cgroup: TrialCgrou
         report = sampler.stop()
     cgroup.kill_all()
     process.communicate()
-    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    samples = decoding.read_samples(tmp_path / schema.SAMPLES_FILE)
     assert report["audit"]["unified_cpu_s"] == pytest.approx(report["audit"]["cgroup_cpu_s"], abs=0.01)
     assert report["audit"]["unified_cpu_s"] >= 0.49
     split = sum(int(samples[f"cgroup_cpu_{mode}_ns"].compressed()[-1]) for mode in ("user", "system"))
@@ -134,7 +134,7 @@ def test_a_cgroup_that_goes_while_it_is_sampled_is_no_error(cgroup: TrialCgroup,
         assert cgroup.remove()
         time.sleep(0.2)
         report = sampler.stop()
-    samples = schema.read_samples(tmp_path / schema.SAMPLES_FILE)
+    samples = decoding.read_samples(tmp_path / schema.SAMPLES_FILE)
     assert report["capabilities"]["cgroup_gone"] is True
     assert report["errors"] == {}
     assert samples["cgroup_cpu_ns"].count() > 3
