@@ -9,16 +9,24 @@ from typing import Any
 
 import pytest
 
-from harness.execution.canary import CanaryError, run_canary
+from harness.execution.canary import CanaryError, lower_quartile_and_spread, run_canary
 from tests.execution.fake_study import only_record, run_study, write_study
 
 
 def test_it_times_both_kinds_of_work() -> None:
     cpu = min(os.sched_getaffinity(0))
     found = run_canary([cpu])
-    assert found["compute_s"] > 0.001
-    assert found["memory_s"] > 0.001
+    assert found["compute_s"] > 0.0001
+    assert found["memory_s"] > 0.0001
+    assert 0 < found["compute_spread"] < 1 and 0 < found["memory_spread"] < 1
     assert found["cpus"] == [cpu]
+
+
+def test_preempted_parts_change_neither_the_value_nor_the_spread() -> None:
+    alone_s = [0.001 + 1e-6 * number for number in range(64)]
+    disturbed_s = [part_s + (0.01 if number % 4 == 0 else 0.0) for number, part_s in enumerate(alone_s)]
+    for found, expected in zip(lower_quartile_and_spread(disturbed_s), lower_quartile_and_spread(alone_s), strict=True):
+        assert found == pytest.approx(expected, abs=0.02 * max(expected, 0.5))
 
 
 def test_a_cpu_that_is_not_there_is_an_error() -> None:
