@@ -88,6 +88,7 @@ def killed_outcome(kept: KeptOutcome) -> TrialOutcome:
         termination=termination,
         t_worker_ns=started,
         t_end_ns=max([outcome.t_begin_ns, *_signs_of_life(files)]),
+        not_measured={"canary": "the harness was killed before the canary after the worker", **outcome.not_measured},
     )
 
 

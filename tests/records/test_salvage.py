@@ -36,15 +36,15 @@ def left_behind(store: Path, *, started: bool = True) -> Path:
     """A trial cut down in its midst with its harness, as files."""
     outcome = factories.ended_trial(store, factories.make_trial(), "killed")
     if started:
-        anchor = outcome.clock_anchors["begin"]
         write_start(
             outcome.folder,
             outcome.trial,
             outcome.started_at,
-            outcome.t_begin_ns,
             outcome.host,
             outcome.environment,
-            anchor,
+            outcome.clock_anchors["begin"],
+            {"before": {"compute_s": 0.001, "memory_s": 0.002}},
+            {},
         )
     return orphaned(outcome.folder)
 
@@ -64,6 +64,8 @@ def test_a_trial_whose_harness_died_is_a_killed_record(tmp_path: Path) -> None:
     assert record.manifest["phases"][-1]["end_ns"] == timeline.end_ns
     assert timeline.end_ns <= record.manifest["t_end_ns"] <= timeline.end_ns + SECOND_NS
     assert record.manifest["phase_sums"]["cpu_seconds"]["difference"] == pytest.approx(0.0, abs=1e-9)
+    assert record.manifest["canary"] == {"before": {"compute_s": 0.001, "memory_s": 0.002}}
+    assert record.not_measured["canary"] == "the harness was killed before the canary after the worker"
     assert record.verify() == []
     assert not Store(tmp_path).finished(trial)
     assert keep_abandoned(tmp_path).records == []
