@@ -6,6 +6,7 @@ It is written when the trial begins, with the termination that holds if nothing 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,5 +99,8 @@ def _write(outcome: TrialOutcome, *, ended: bool) -> None:
     content |= {"trial": outcome.trial.model_dump(), "termination": termination, "ended": ended}
     path = outcome.folder / OUTCOME_FILE
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, default=str) + "\n")
+    with temporary.open("w") as file:
+        file.write(json.dumps(content, default=str) + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave the name with nothing in it
     temporary.replace(path)

@@ -12,6 +12,9 @@ from harness.errors import StoreError
 from harness.owner import describe_owner, owner_is_gone
 
 RUNNING_FOLDER = ".running"
+UNPUBLISHED_FOLDER = ".unpublished"
+"""Trial folders of which no record could be made; nothing removes them but their owner."""
+
 OWNER_FILE = "owner.json"
 UNOWNED_GRACE_S = 60.0
 """A folder without a readable owner file may be one that was made this moment."""
@@ -43,6 +46,17 @@ def abandoned_folders(store_path: Path) -> list[Path]:
     if not running.is_dir():
         return []
     return [folder for folder in sorted(running.iterdir()) if folder.is_dir() and _is_stale(folder)]
+
+
+def set_aside(folder: Path, store_path: Path) -> Path:
+    """Move a trial folder to `<store>/.unpublished/`, out of the next run's way; returns where it is now."""
+    target = store_path / UNPUBLISHED_FOLDER / folder.name
+    try:
+        target.parent.mkdir(exist_ok=True)
+        folder.rename(target)
+    except OSError:  # the disk is full or read-only: then it stays where it is
+        return folder
+    return target
 
 
 def remove_tree(folder: Path) -> None:

@@ -17,7 +17,8 @@ import pytest
 from harness.execution.outcome import TerminationKind
 from harness.execution.outcome_file import KILLED_WITH_HARNESS, OUTCOME_FILE, read_outcome, write_end, write_start
 from harness.records import Store, keep_abandoned, new_trial_folder
-from harness.records.running import OWNER_FILE, RUNNING_FOLDER, UNOWNED_GRACE_S
+from harness.records.running import OWNER_FILE, RUNNING_FOLDER, UNOWNED_GRACE_S, UNPUBLISHED_FOLDER
+from harness.records.salvage import Salvaged
 from tests import factories
 from tests.execution.fake_study import only_record, run_study, write_study
 from tests.execution.test_failures import assert_nothing_left, start_in_background
@@ -108,10 +109,27 @@ def test_a_folder_whose_record_is_there_already_is_only_removed(tmp_path: Path) 
 
 
 def test_without_a_word_of_the_trial_there_is_nothing_to_keep(tmp_path: Path) -> None:
-    folder = left_behind(tmp_path, started=False)
+    folder = orphaned(new_trial_folder(tmp_path, "0123456789abcdef"))
+    for name in ("samples.bin", "launcher.jsonl"):
+        (folder / name).write_bytes(b"")
     found = keep_abandoned(tmp_path)
-    assert (found.records, found.removed) == ([], [folder])
+    assert (found.records, found.removed, found.unreadable) == ([], [folder], [])
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["samples.bin", "events.jsonl", "steps.bin"])
+def test_what_was_measured_is_never_removed_for_want_of_a_word_of_the_trial(tmp_path: Path, name: str) -> None:
+    folder = left_behind(tmp_path, started=False)
+    content = (folder / name).read_bytes()
+    for path in folder.iterdir():
+        if path.name not in (name, OWNER_FILE):
+            path.unlink()
+    found = keep_abandoned(tmp_path)
+    (kept,) = found.unreadable
+    assert (found.records, found.removed) == ([], [])
+    assert kept == tmp_path / UNPUBLISHED_FOLDER / folder.name and not folder.exists()
+    assert content and (kept / name).read_bytes() == content
+    assert keep_abandoned(tmp_path) == Salvaged()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"ended": false, "termination": {"kind": "lunch"}}', "\0"])
@@ -119,7 +137,19 @@ def test_a_garbled_outcome_is_no_outcome(tmp_path: Path, content: str) -> None:
     folder = left_behind(tmp_path)
     (folder / OUTCOME_FILE).write_text(content)
     assert read_outcome(folder) is None
-    assert keep_abandoned(tmp_path).removed == [folder]
+    found = keep_abandoned(tmp_path)
+    assert (found.records, found.removed) == ([], [])
+    (kept,) = found.unreadable
+    assert (kept / OUTCOME_FILE).read_text() == content and (kept / "samples.bin").stat().st_size > 0
+
+
+def test_an_outcome_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = factories.ended_trial(tmp_path, factories.make_trial())
+    order: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda _: order.append("synced"))
+    monkeypatch.setattr(Path, "replace", lambda *_: order.append("named"))
+    write_end(outcome)
+    assert order == ["synced", "named"]
 
 
 def test_a_running_trial_is_left_alone(tmp_path: Path) -> None:
