@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from harness.errors import StoreError
 from harness.owner import describe_owner, owner_is_gone
@@ -40,6 +41,14 @@ def new_trial_folder(store_path: Path, trial_id: str) -> Path:
     return folder.resolve()
 
 
+def owner_of(folder: Path) -> Any:
+    """Who made the folder, as `describe_owner` described it; None where that cannot be read."""
+    try:
+        return json.loads((folder / OWNER_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
 def abandoned_folders(store_path: Path) -> list[Path]:
     """The folders whose owner is gone, sorted; one without an owner only when it is old enough."""
     running = Path(store_path) / RUNNING_FOLDER
@@ -66,8 +75,8 @@ def remove_tree(folder: Path) -> None:
 
 def _is_stale(folder: Path) -> bool:
     try:
-        return owner_is_gone(json.loads((folder / OWNER_FILE).read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
+        return owner_is_gone(owner_of(folder))
+    except (ValueError, KeyError, TypeError):
         return _age_s(folder) > UNOWNED_GRACE_S
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from frameworks.worker.protocol import EVENTS_FILE, STEPS_FILE
+from harness.execution.container_launch import end_containers_of
 from harness.execution.launching import end_from_launcher_log
 from harness.execution.outcome import TrialOutcome
 from harness.execution.outcome_file import OUTCOME_FILE, KeptOutcome, read_outcome
@@ -21,7 +22,7 @@ from harness.execution.termination import LOGS
 from harness.records.manifest import MANIFEST_FILE
 from harness.records.reading import TrialFiles, integer, read_trial_folder
 from harness.records.record import Record
-from harness.records.running import abandoned_folders, remove_tree, set_aside
+from harness.records.running import abandoned_folders, owner_of, remove_tree, set_aside
 from harness.records.writer import publish, repetitions
 from harness.sampling.schema import SAMPLES_FILE
 
@@ -70,7 +71,7 @@ def _salvage_one(folder: Path, store: Path, found: Salvaged) -> None:
         remove_tree(folder)
         if not folder.exists():
             found.removed.append(folder)
-    elif not _processes_are_gone(folder):
+    elif not (_container_is_gone(folder, kept) and _processes_are_gone(folder)):
         found.left.append(folder)
     elif kept is None:
         found.unreadable.append(set_aside(folder, store))
@@ -128,6 +129,13 @@ def _is_record_already(outcome: TrialOutcome, store: Path) -> bool:
             if (manifest.get("started_at"), manifest.get("t_begin_ns")) == (outcome.started_at, outcome.t_begin_ns):
                 return True
     return False
+
+
+def _container_is_gone(folder: Path, kept: KeptOutcome | None) -> bool:
+    """End the container of a trial that ran in one: no process in it names the folder as this machine knows it."""
+    if kept is None or kept.outcome.environment.get("kind") != "container":
+        return True
+    return end_containers_of(owner_of(folder))
 
 
 def _processes_are_gone(folder: Path) -> bool:

@@ -8,12 +8,15 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
+from harness.execution.container_launch import LABEL
 from harness.execution.outcome import TerminationKind
 from harness.execution.outcome_file import KILLED_WITH_HARNESS, OUTCOME_FILE, read_outcome, write_end, write_start
 from harness.records import Store, keep_abandoned, new_trial_folder
@@ -194,6 +197,69 @@ def test_a_trial_whose_processes_still_run_is_left_for_the_next_time(
         for child in [*process.children(), process]:
             child.kill()
     assert len(keep_abandoned(tmp_path).records) == 1
+
+
+class Engine:
+    """A stand-in of the engine's client: its containers are theirs whose owners it is given."""
+
+    def __init__(self, *owners: Any) -> None:
+        self.containers = self
+        self.labels_left = [json.dumps(owner) for owner in owners] + ["not by dlgauge"]
+        self.asked, self.closed, self.stubborn = 0, 0, False
+
+    def list(self, **options: Any) -> list[Any]:
+        self.asked += 1
+        assert options["filters"] == {"label": LABEL}
+        return [
+            SimpleNamespace(labels={LABEL: label}, remove=partial(self._remove, label)) for label in self.labels_left
+        ]
+
+    def _remove(self, label: str, **options: Any) -> None:
+        assert options["force"]
+        if self.stubborn:
+            raise OSError("the engine does not answer")
+        self.labels_left.remove(label)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def left_behind_in_a_container(store: Path, kind: str = "container") -> tuple[Path, dict[str, Any]]:
+    """A trial in a container whose harness died, and its owner."""
+    folder = left_behind(store)
+    content = json.loads((folder / OUTCOME_FILE).read_text())
+    content["environment"]["kind"] = kind
+    (folder / OUTCOME_FILE).write_text(json.dumps(content))
+    return folder, json.loads((folder / OWNER_FILE).read_text())
+
+
+def test_the_container_of_a_dead_harness_is_ended_before_its_record_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, owner = left_behind_in_a_container(tmp_path)
+    other = {**owner, "pid": owner["pid"] + 1}
+    engine = Engine(owner, other)
+    engine.stubborn = True
+    monkeypatch.setattr("harness.execution.container_launch.connect", lambda: engine)
+    assert keep_abandoned(tmp_path) == Salvaged(left=[folder])
+    engine.stubborn = False
+    assert len(keep_abandoned(tmp_path).records) == 1
+    assert engine.labels_left == [json.dumps(other), "not by dlgauge"]
+    assert engine.asked == engine.closed == 2
+
+
+def test_without_an_engine_no_container_can_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_behind_in_a_container(tmp_path)
+    monkeypatch.setattr("harness.execution.engine.engine_addresses", list)
+    assert len(keep_abandoned(tmp_path).records) == 1
+
+
+def test_no_engine_is_asked_about_a_trial_in_a_venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_behind_in_a_container(tmp_path, kind="venv")
+    engine = Engine()
+    monkeypatch.setattr("harness.execution.container_launch.connect", lambda: engine)
+    assert len(keep_abandoned(tmp_path).records) == 1
+    assert engine.asked == 0
 
 
 # Really killed.
