@@ -59,8 +59,10 @@ class ContainerLaunch:
     def wait(self, timeout_s: float) -> bool:
         """See `Launch`."""
         ended = self._watch.wait(timeout_s)
-        # The engine removes the cgroup soon after the end, and with it the kernel's account of the peak.
-        self._peak_memory_bytes = peak_memory_bytes(self.cgroup_paths) or self._peak_memory_bytes
+        # The engine removes the cgroup soon after the end, and with it the kernel's account of the peak;
+        # before that the sampler may set it back at phase marks.
+        known = [peak for peak in (peak_memory_bytes(self.cgroup_paths), self._peak_memory_bytes) if peak is not None]
+        self._peak_memory_bytes = max(known, default=None)
         return ended
 
     def kill(self) -> None:
