@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +35,9 @@ def test_padding_that_differs_before_and_after_is_not_torchs() -> None:
 
 
 @given(st.integers(4, 20), st.integers(1, 4), st.integers(1, 4), st.integers(0, 2), st.sampled_from(["floor", "ceil"]))
-def test_numbers_of_windows_are_those_of_the_network(size: int, kernel: int, stride: int, padding: int, way: str) -> None:
+def test_numbers_of_windows_are_those_of_the_network(
+    size: int, kernel: int, stride: int, padding: int, way: str
+) -> None:
     if padding > kernel // 2:
         return
     try:
