@@ -52,7 +52,7 @@ class Burnt:
 
     @property
     def flagged(self) -> bool:
-        """Whether the accounts of the CPU time disagree: then phases have theirs from the cgroup, whose counter lags."""
+        """Whether the accounts of the CPU time disagree: phases then have theirs from the cgroup, which lags."""
         return self.manifest["sampling"]["audit"]["flag"] is True
 
     @property
