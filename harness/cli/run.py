@@ -125,6 +125,8 @@ def _print_salvaged(keeper: StoreKeeper) -> None:
         print(f"kept what an earlier run left behind: {record.label}: {record.termination} ({record.path})")
     for folder in keeper.salvaged.left:
         print(f"still running without its dlgauge, looked at again by the next run: {folder}")
+    for folder in keeper.salvaged.unreadable:
+        print(f"measurements without a readable outcome.json, kept but no record can be made of them: {folder}")
 
 
 def _print_plan(study: Study, plan: Plan) -> None:

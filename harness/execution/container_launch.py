@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import EnvironmentFailed
-from harness.execution.engine import engine_errors
+from harness.execution.engine import connect, engine_errors
 from harness.execution.in_force import peak_memory_bytes
 from harness.execution.launching import KILL_GRACE_S, LaunchEnd, ProcessWatch, end_from_launcher_log
 from harness.owner import describe_owner, owner_is_gone
@@ -59,8 +59,10 @@ class ContainerLaunch:
     def wait(self, timeout_s: float) -> bool:
         """See `Launch`."""
         ended = self._watch.wait(timeout_s)
-        # The engine removes the cgroup soon after the end, and with it the kernel's account of the peak.
-        self._peak_memory_bytes = peak_memory_bytes(self.cgroup_paths) or self._peak_memory_bytes
+        # The engine removes the cgroup soon after the end, and with it the kernel's account of the peak;
+        # before that the sampler may set it back at phase marks.
+        known = [peak for peak in (peak_memory_bytes(self.cgroup_paths), self._peak_memory_bytes) if peak is not None]
+        self._peak_memory_bytes = max(known, default=None)
         return ended
 
     def kill(self) -> None:
@@ -112,16 +114,49 @@ def remove_stale_containers(client: Any) -> int:
     """
     removed = 0
     with contextlib.suppress(EnvironmentFailed), engine_errors("looking for left-over containers"):
-        for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
-            if _is_stale(container.labels.get(LABEL, "")):
+        for container in _containers(client):
+            if _is_stale(_owner_of(container)):
                 container.remove(force=True, v=True)
                 removed += 1
     return removed
 
 
-def _is_stale(label: str) -> bool:
+def end_containers_of(owner: Mapping[str, Any]) -> bool:
+    """End and remove the containers of a dead dlgauge process; whether none of them runs any more.
+
+    Where no engine answers there is none that could run one.
+    """
     try:
-        owner = json.loads(label)
+        client = connect()
+    except EnvironmentFailed:
+        return True
+    try:
+        with engine_errors("ending a left-over container"):
+            for container in _containers(client):
+                if _owner_of(container) == owner:
+                    container.remove(force=True, v=True)
+    except EnvironmentFailed:
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def _containers(client: Any) -> list[Any]:
+    """Those of any dlgauge, running or not."""
+    return list(client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True))
+
+
+def _owner_of(container: Any) -> Any:
+    """As `describe_owner` described it; None where the label is not by dlgauge."""
+    try:
+        return json.loads(container.labels.get(LABEL, ""))
+    except ValueError:
+        return None
+
+
+def _is_stale(owner: Any) -> bool:
+    try:
         return bool(owner == describe_owner()) or owner_is_gone(owner)
     except (ValueError, KeyError, TypeError):
         return False

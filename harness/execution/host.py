@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 GOVERNOR_FILE = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+ANCHOR_TRIES = 4
 
 
 def describe_host() -> dict[str, Any]:
@@ -64,9 +65,15 @@ def first_line(path: Path) -> str | None:
 
 
 def clock_anchor() -> dict[str, int]:
-    """One reading of the three clocks, ns: it ties CLOCK_MONOTONIC to calendar time."""
-    return {
-        "realtime_ns": time.clock_gettime_ns(time.CLOCK_REALTIME),
-        "monotonic_ns": time.monotonic_ns(),
-        "boottime_ns": time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-    }
+    """One moment on three clocks, ns: it ties CLOCK_MONOTONIC to calendar time.
+
+    The other two are read between two readings of CLOCK_MONOTONIC, whose middle is taken; of several tries the one in
+    which least time passed, so that a process that was preempted in between is not seen as a step of the clock.
+    """
+    tries = []
+    for _ in range(ANCHOR_TRIES):
+        begin_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        others_ns = time.clock_gettime_ns(time.CLOCK_REALTIME), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        tries.append((time.clock_gettime_ns(time.CLOCK_MONOTONIC) - begin_ns, begin_ns, *others_ns))
+    width_ns, begin_ns, realtime_ns, boottime_ns = min(tries)
+    return {"realtime_ns": realtime_ns, "monotonic_ns": begin_ns + width_ns // 2, "boottime_ns": boottime_ns}

@@ -71,7 +71,8 @@ class TrialOutcome:
         host: facts of the machine.
         environment: kind, image or venv, content hash.
         not_measured: key -> reason, for what could not be measured.
-        canary: `before` and `after` the worker, each with `compute_s` and `memory_s`: how long equal work took.
+        canary: `before` and `after` the worker, each with `compute_s` and `memory_s`, how long equal work took, and
+            the spread of their parts; see `run_canary`.
         clock_anchors: `begin` and `end`, each with `realtime_ns`, `monotonic_ns`, `boottime_ns`.
     """
 

@@ -6,6 +6,7 @@ It is written when the trial begins, with the termination that holds if nothing 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,12 +36,18 @@ def write_start(
     folder: Path,
     trial: Trial,
     started_at: str,
-    t_begin_ns: int,
     host: Mapping[str, Any],
     environment: Mapping[str, Any],
     anchor: Mapping[str, int],
+    canary: Mapping[str, dict[str, Any]],
+    not_measured: Mapping[str, str],
 ) -> None:
     """Write what is known when a trial begins.
+
+    Args:
+        anchor: the begin, see `clock_anchor`.
+        canary: `before`, where it was run.
+        not_measured: what is known to be missing already.
 
     Raises:
         OSError: the folder cannot be written.
@@ -50,11 +57,13 @@ def write_start(
         folder=folder,
         termination=Termination(TerminationKind.KILLED, KILLED_WITH_HARNESS),
         started_at=started_at,
-        t_begin_ns=t_begin_ns,
+        t_begin_ns=anchor["monotonic_ns"],
         t_worker_ns=None,
-        t_end_ns=t_begin_ns,
+        t_end_ns=anchor["monotonic_ns"],
         host=dict(host),
         environment=dict(environment),
+        not_measured=dict(not_measured),
+        canary=dict(canary),
         clock_anchors={"begin": dict(anchor)},
     )
     _write(begun, ended=False)
@@ -90,5 +99,8 @@ def _write(outcome: TrialOutcome, *, ended: bool) -> None:
     content |= {"trial": outcome.trial.model_dump(), "termination": termination, "ended": ended}
     path = outcome.folder / OUTCOME_FILE
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, default=str) + "\n")
+    with temporary.open("w") as file:
+        file.write(json.dumps(content, default=str) + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave the name with nothing in it
     temporary.replace(path)

@@ -74,49 +74,53 @@ def run_trial(
         folder: a fresh trial folder on the store's filesystem.
         observer: is told of events and progress.
         stop: when it is requested, the trial ends `cancelled`.
-        canary: run before and after the worker; None runs none.
+        canary: run before the trial begins and after it ended, so that its time is not the trial's; None runs none.
     """
-    started_at, t_begin_ns, begin = _utc_now(), time.monotonic_ns(), clock_anchor()
     host, facts, course = describe_host(), {}, _Course()
+    _run_canary(canary, "before", trial, course)
+    started_at, begin, end = _utc_now(), clock_anchor(), None
     try:
         facts = {**environment.facts(), "code_sha256": code_hash(environment.framework.adapter_folder)}
-        write_start(folder, trial, started_at, t_begin_ns, host, facts, begin)
+        write_start(folder, trial, started_at, host, facts, begin, course.canary, course.not_measured)
         data_folder = environment.data_folder_seen(data.folder)
         write_trial_files(folder, trial, data_folder, environment.framework.honours)
-        _run_canary(canary, "before", trial, course)
         evidence = _run(trial, environment, data, folder, observer, stop or StopRequest(), course)
+        end = clock_anchor()
         _run_canary(None if course.cancelled else canary, "after", trial, course)
         termination = classify(evidence, folder)
     except (EnvironmentFailed, OSError) as error:
         tail = log_tail(folder, ("launcher.log", "stderr.log"))
         termination = Termination(TerminationKind.ENVIRONMENT_FAILED, str(error), log_tail=tail)
+    end = end or clock_anchor()
+    if "after" not in course.canary:
+        _run_canary(None, "after", trial, course)
     return TrialOutcome(
         trial=trial,
         folder=folder,
         termination=termination,
         started_at=started_at,
-        t_begin_ns=t_begin_ns,
+        t_begin_ns=begin["monotonic_ns"],
         t_worker_ns=course.t_worker_ns,
-        t_end_ns=time.monotonic_ns(),
+        t_end_ns=end["monotonic_ns"],
         host=host,
         environment=facts,
         not_measured=course.not_measured,
         canary=course.canary,
-        clock_anchors={"begin": begin, "end": clock_anchor()},
+        clock_anchors={"begin": begin, "end": end},
     )
 
 
 def outcome_without_run(trial: Trial, folder: Path, termination: Termination) -> TrialOutcome:
     """The outcome of a trial that ended before anything of it could start."""
-    now, anchor = time.monotonic_ns(), clock_anchor()
+    anchor = clock_anchor()
     return TrialOutcome(
         trial=trial,
         folder=folder,
         termination=termination,
         started_at=_utc_now(),
-        t_begin_ns=now,
+        t_begin_ns=anchor["monotonic_ns"],
         t_worker_ns=None,
-        t_end_ns=now,
+        t_end_ns=anchor["monotonic_ns"],
         host=describe_host(),
         clock_anchors={"begin": anchor, "end": anchor},
     )

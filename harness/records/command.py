@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.records.counters import CounterSeries, series
+from harness.records.quality import FEWEST_FOR_P50, FEWEST_FOR_P99, quantile
 from harness.records.reading import TrialFiles, integer, number, read_trial_folder
 from harness.records.tables import tables_of
 from harness.sampling import schema as sampled
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 TABLES = ("samples", "processes", "gpus")
 WINDOW_NS = 1_000_000_000
-FEWEST_TICKS = {"lateness_p50_seconds": 5, "lateness_p99_seconds": 100}
-QUANTILES = {"lateness_p50_seconds": 0.5, "lateness_p99_seconds": 0.99}
+QUANTILES = {"lateness_p50_seconds": (0.5, FEWEST_FOR_P50), "lateness_p99_seconds": (0.99, FEWEST_FOR_P99)}
+"""Key -> the quantile of lateness, and the samples on schedule that it takes."""
 
 MUCH_PAGE_CACHE = 0.02
 """Share of page cache in the cgroup's peak from which on that peak says little about the command's own memory."""
@@ -243,16 +243,16 @@ def _sampler(evidence: _Evidence) -> Iterator[tuple[str, Any]]:
     no_report = Null(evidence.run.not_measured.get("sampler_report", "the sampler left no report"))
     yield "sampler_cpu_seconds", no_report if cpu_s is None else cpu_s
     yield "sampler_peak_memory_bytes", no_report if peak is None else peak
-    lateness = _latenesses_s(evidence)
-    for key, fewest in FEWEST_TICKS.items():
-        if len(lateness) < fewest:
-            yield key, Null(f"{len(lateness)} samples on schedule; this quantile takes {fewest}")
+    late_ns = _latenesses_ns(evidence)
+    for key, (fraction, fewest) in QUANTILES.items():
+        if len(late_ns) < fewest:
+            yield key, Null(f"{len(late_ns)} samples on schedule; this quantile takes {fewest}")
         else:
-            yield key, lateness[math.ceil(QUANTILES[key] * len(lateness)) - 1]
+            yield key, quantile(late_ns, fraction) / 1e9
 
 
-def _latenesses_s(evidence: _Evidence) -> list[float]:
+def _latenesses_ns(evidence: _Evidence) -> list[int]:
     """How late each scheduled sample began, in order of size."""
     samples = evidence.files.samples or {}
     rows = zip(*(samples.get(name, ()) for name in ("trigger", "t_planned_ns", "t_start_ns")), strict=False)
-    return sorted((start - planned) / 1e9 for trigger, planned, start in rows if trigger == "tick")
+    return sorted(start - planned for trigger, planned, start in rows if trigger == "tick")

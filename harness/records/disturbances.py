@@ -26,6 +26,9 @@ PRESSURE_SHARE = 0.05
 FREQUENCY_VARIATION = 0.03
 CLOCK_STEP_S = 0.001
 CANARY_CHANGE = 0.03
+CANARY_SPREADS = 2.0
+"""Where the canary's parts lay far apart the limit is so many times their spread (docs/doctor.md tells why)."""
+
 SHORTEST_S = 1.0
 """The host counts in ticks of 10 ms: over less than this a share of 1 % would be a single tick."""
 
@@ -43,7 +46,8 @@ def disturbances(job: Job, clock_anchors: Mapping[str, Any], canary: Mapping[str
     Args:
         job: the trial.
         clock_anchors: `begin` and `end`, each the same moment on three clocks.
-        canary: `before` and `after`, each with the seconds of a fixed piece of work; None where it was not run.
+        canary: `before` and `after`, each with the seconds of fixed pieces of work and the spread of their parts; None
+            where it was not run.
     """
     found = [*_foreign(job), *_shares(job), *_counts(job), *_gpus(job), *_frequency(job)]
     found += [*_clock(clock_anchors), *_canary(canary)]
@@ -138,16 +142,16 @@ def _canary(canary: Mapping[str, Any] | None) -> Iterator[Finding]:
     before, after = (canary.get(when) for when in ("before", "after")) if canary else (None, None)
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return
-    for name in before:
-        first, second = before[name], after.get(name)
-        numbers = [v for v in (first, second) if isinstance(v, int | float) and not isinstance(v, bool) and v > 0]
-        if len(numbers) == 2:
-            yield _finding(
-                f"canary_{name.removesuffix('_s')}",
-                abs(numbers[1] / numbers[0] - 1.0),
-                CANARY_CHANGE,
-                "of the time before",
-            )
+    for name in sorted(key.removesuffix("_s") for key in before if key.endswith("_s")):
+        times_s = _positive(before.get(f"{name}_s"), after.get(f"{name}_s"))
+        spread = max(_positive(before.get(f"{name}_spread"), after.get(f"{name}_spread")), default=0.0)
+        if len(times_s) == 2:
+            limit = max(CANARY_CHANGE, CANARY_SPREADS * spread)
+            yield _finding(f"canary_{name}", abs(times_s[1] / times_s[0] - 1.0), limit, "of the time before")
+
+
+def _positive(*values: object) -> list[float]:
+    return [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool) and v > 0]
 
 
 def _host_cores(job: Job) -> float | None:

@@ -66,7 +66,7 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "sources": summary.sources,
         "not_measured": _reasons(outcome, job, summary),
         "sampling": job.sampling,
-        "disturbances": disturbances(job, outcome.clock_anchors, getattr(outcome, "canary", None)),
+        "disturbances": disturbances(job, outcome.clock_anchors, outcome.canary),
         "notes": files.notes,
         "parity": {"certificate": _certificate(outcome)},
     }

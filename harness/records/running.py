@@ -7,11 +7,15 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from harness.errors import StoreError
 from harness.owner import describe_owner, owner_is_gone
 
 RUNNING_FOLDER = ".running"
+UNPUBLISHED_FOLDER = ".unpublished"
+"""Trial folders of which no record could be made; nothing removes them but their owner."""
+
 OWNER_FILE = "owner.json"
 UNOWNED_GRACE_S = 60.0
 """A folder without a readable owner file may be one that was made this moment."""
@@ -37,12 +41,31 @@ def new_trial_folder(store_path: Path, trial_id: str) -> Path:
     return folder.resolve()
 
 
+def owner_of(folder: Path) -> Any:
+    """Who made the folder, as `describe_owner` described it; None where that cannot be read."""
+    try:
+        return json.loads((folder / OWNER_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
 def abandoned_folders(store_path: Path) -> list[Path]:
     """The folders whose owner is gone, sorted; one without an owner only when it is old enough."""
     running = Path(store_path) / RUNNING_FOLDER
     if not running.is_dir():
         return []
     return [folder for folder in sorted(running.iterdir()) if folder.is_dir() and _is_stale(folder)]
+
+
+def set_aside(folder: Path, store_path: Path) -> Path:
+    """Move a trial folder to `<store>/.unpublished/`, out of the next run's way; returns where it is now."""
+    target = store_path / UNPUBLISHED_FOLDER / folder.name
+    try:
+        target.parent.mkdir(exist_ok=True)
+        folder.rename(target)
+    except OSError:  # the disk is full or read-only: then it stays where it is
+        return folder
+    return target
 
 
 def remove_tree(folder: Path) -> None:
@@ -52,8 +75,8 @@ def remove_tree(folder: Path) -> None:
 
 def _is_stale(folder: Path) -> bool:
     try:
-        return owner_is_gone(json.loads((folder / OWNER_FILE).read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
+        return owner_is_gone(owner_of(folder))
+    except (ValueError, KeyError, TypeError):
         return _age_s(folder) > UNOWNED_GRACE_S
 
 

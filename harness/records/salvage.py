@@ -12,16 +12,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from frameworks.worker.protocol import EVENTS_FILE, STEPS_FILE
+from harness.execution.container_launch import end_containers_of
 from harness.execution.launching import end_from_launcher_log
 from harness.execution.outcome import TrialOutcome
-from harness.execution.outcome_file import KeptOutcome, read_outcome
+from harness.execution.outcome_file import OUTCOME_FILE, KeptOutcome, read_outcome
 from harness.execution.tailing import log_tail
 from harness.execution.termination import LOGS
 from harness.records.manifest import MANIFEST_FILE
 from harness.records.reading import TrialFiles, integer, read_trial_folder
 from harness.records.record import Record
-from harness.records.running import abandoned_folders, remove_tree
+from harness.records.running import abandoned_folders, owner_of, remove_tree, set_aside
 from harness.records.writer import publish, repetitions
+from harness.sampling.schema import SAMPLES_FILE
 
 PATIENCE_S = 10.0
 """How long the processes of a dead harness's trial get to end: its launcher ends them at once, the sampler follows."""
@@ -35,18 +38,21 @@ class Salvaged:
         records: made of what was in them.
         removed: folders that held no trial, or one whose record was there already.
         left: folders whose processes still run; the next run looks again.
+        unreadable: folders with measurements of which nobody can say what trial they are, where they lie now.
     """
 
     records: list[Record] = field(default_factory=list)
     removed: list[Path] = field(default_factory=list)
     left: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
 
 
 def keep_abandoned(store_path: Path | str) -> Salvaged:
     """Turn what dead processes left under `.running/` into records, and remove it.
 
     A trial whose end the harness did not see ends `killed`, which is not final: the next run of the study tries it
-    again. One that had ended, but was not yet a record, becomes the record it should have been.
+    again. One that had ended, but was not yet a record, becomes the record it should have been. Measurements without a
+    readable `outcome.json` are put aside, to `<store>/.unpublished/`.
 
     Raises:
         StoreError: the store cannot be written.
@@ -61,14 +67,29 @@ def keep_abandoned(store_path: Path | str) -> Salvaged:
 
 def _salvage_one(folder: Path, store: Path, found: Salvaged) -> None:
     kept = read_outcome(folder)
-    if kept is None or _is_record_already(kept.outcome, store):
+    if _holds_nothing(folder) if kept is None else _is_record_already(kept.outcome, store):
         remove_tree(folder)
         if not folder.exists():
             found.removed.append(folder)
-    elif not _processes_are_gone(folder):
+    elif not (_container_is_gone(folder, kept) and _processes_are_gone(folder)):
         found.left.append(folder)
+    elif kept is None:
+        found.unreadable.append(set_aside(folder, store))
     else:
         found.records.append(publish(kept.outcome if kept.ended else killed_outcome(kept), store))
+
+
+def _holds_nothing(folder: Path) -> bool:
+    """Whether no trial had begun here: not a word of what it was, and nothing that was measured."""
+    measured = (folder / name for name in (SAMPLES_FILE, EVENTS_FILE, STEPS_FILE))
+    return not (folder / OUTCOME_FILE).exists() and not any(_size_bytes(path) for path in measured)
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def killed_outcome(kept: KeptOutcome) -> TrialOutcome:
@@ -88,6 +109,7 @@ def killed_outcome(kept: KeptOutcome) -> TrialOutcome:
         termination=termination,
         t_worker_ns=started,
         t_end_ns=max([outcome.t_begin_ns, *_signs_of_life(files)]),
+        not_measured={"canary": "the harness was killed before the canary after the worker", **outcome.not_measured},
     )
 
 
@@ -107,6 +129,13 @@ def _is_record_already(outcome: TrialOutcome, store: Path) -> bool:
             if (manifest.get("started_at"), manifest.get("t_begin_ns")) == (outcome.started_at, outcome.t_begin_ns):
                 return True
     return False
+
+
+def _container_is_gone(folder: Path, kept: KeptOutcome | None) -> bool:
+    """End the container of a trial that ran in one: no process in it names the folder as this machine knows it."""
+    if kept is None or kept.outcome.environment.get("kind") != "container":
+        return True
+    return end_containers_of(owner_of(folder))
 
 
 def _processes_are_gone(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from harness.execution.outcome_file import OUTCOME_FILE, write_end
 from harness.records.manifest import MANIFEST_FILE, make_manifest, to_json
 from harness.records.reading import TrialFiles, is_regular, read_trial_folder
 from harness.records.record import Record
-from harness.records.running import OWNER_FILE, new_trial_folder, remove_tree
+from harness.records.running import OWNER_FILE, new_trial_folder, remove_tree, set_aside
 from harness.records.tables import tables_of
 
 KEPT = (
@@ -32,9 +32,6 @@ KEPT = (
     "sampler.log",
 )
 """Files of the trial folder that go into the record as they are; so does a binary file that is damaged."""
-
-UNPUBLISHED_FOLDER = ".unpublished"
-"""Trial folders whose record could not be written; nothing removes them but their owner."""
 
 _READ_ONLY = 0o444
 _FOLDER_NAME = re.compile(r"(?P<trial>[0-9a-f]+?)(?:-(?P<repetition>[1-9][0-9]*))?")
@@ -68,21 +65,10 @@ def publish(outcome: TrialOutcome, store_path: Path | str) -> Record:
         raise StoreError(
             f"the record of trial {outcome.trial.id} cannot be written: {error}",
             where=str(store),
-            hint=f"the trial's files are kept in {_rescue(outcome.folder, store)}",
+            hint=f"the trial's files are kept in {set_aside(outcome.folder, store)}",
         ) from error
     remove_tree(outcome.folder)
     return Record.read(path)
-
-
-def _rescue(folder: Path, store: Path) -> Path:
-    """Move a trial folder out of `.running/`, where the next run would sweep it away; returns where it is now."""
-    target = store / UNPUBLISHED_FOLDER / folder.name
-    try:
-        target.parent.mkdir(exist_ok=True)
-        folder.rename(target)
-    except OSError:  # the disk is full or read-only: then it stays where it is
-        return folder
-    return target
 
 
 def _build_and_move(outcome: TrialOutcome, store: Path, workplace: Path) -> Path:

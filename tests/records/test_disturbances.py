@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from harness.analysis.disturbances import WORDS
+from harness.execution.canary import lower_quartile_and_spread
+from harness.execution.canary_kernel import PARTS
 from harness.records.disturbances import _canary, _gpus
 from harness.records.manifest import make_manifest
 from harness.records.reading import TrialFiles, read_trial_folder
@@ -141,6 +144,37 @@ def test_the_canary() -> None:
     assert found == pytest.approx({"canary_compute": 0.05, "canary_memory": 0.025})
     for nothing in (None, {}, {"before": before}, {"before": before, "after": None}, {"before": {"compute_s": "x"}}):
         assert list(_canary(nothing)) == []
+
+
+def canary_of(draw: random.Random, *, slower: float, sd: float) -> dict[str, float]:
+    """A canary of simulated parts: each 1 ms and some, and one in eight preempted for several."""
+    parts_s = [1e-3 * slower * draw.lognormvariate(0.0, sd) for _ in range(PARTS)]
+    parts_s = [part_s + (draw.uniform(1e-3, 9e-3) if draw.random() < 1 / 8 else 0.0) for part_s in parts_s]
+    value_s, spread = lower_quartile_and_spread(parts_s)
+    return {"memory_s": value_s, "memory_spread": spread}
+
+
+def canaries_flagged(*, slower: float, sd: float, drift: float) -> int:
+    """Of 200 simulated trials, those whose second canary differed; each run of it has its own level, by `drift`."""
+    draw, flagged = random.Random(7), 0
+    for _ in range(200):
+        before, after = (
+            canary_of(draw, slower=factor * draw.lognormvariate(0.0, drift), sd=sd) for factor in (1.0, slower)
+        )
+        (one,) = _canary({"before": before, "after": after})
+        flagged += one["found"] > one["limit"]
+    return flagged
+
+
+@pytest.mark.parametrize(("sd", "drift"), [(0.003, 0.002), (0.02, 0.01), (0.08, 0.06)])
+def test_noise_of_the_canary_is_no_disturbance(sd: float, drift: float) -> None:
+    assert canaries_flagged(slower=1.0, sd=sd, drift=drift) <= 2
+
+
+@pytest.mark.parametrize("slower", [0.9, 1.1])
+def test_a_change_of_a_tenth_is_found_by_a_canary_that_is_steady_enough(slower: float) -> None:
+    assert canaries_flagged(slower=slower, sd=0.003, drift=0.002) == 200
+    assert canaries_flagged(slower=slower, sd=0.015, drift=0.005) >= 195
 
 
 def test_without_samples_nothing_is_claimed(tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ class Burnt:
         return float(sum(phase["worker_cpu_seconds"] for phase in self.manifest["phases"]))
 
     @property
+    def flagged(self) -> bool:
+        """Whether the accounts of the CPU time disagree: phases then have theirs from the cgroup, which lags."""
+        return self.manifest["sampling"]["audit"]["flag"] is True
+
+    @property
     def right(self) -> float:
         """Part of the CPU time that went to the phase that used it; what is wrong is so in two phases."""
         return 1.0 - sum(map(abs, self.errors_s)) / 2 / self.used_s
@@ -107,16 +112,20 @@ def burn(folder: Path, seed: int) -> Burnt:
 
 
 def test_alternating_phases_get_99_percent_of_their_cpu_time(tmp_path: Path) -> None:
-    """A try is chosen by how promptly the sampler was let run, never by its result."""
+    """A try is chosen by how promptly the sampler was let run and whether the accounts agree, never by its result."""
+    tries: list[Burnt] = []
     for seed in range(1, TRIES + 1):
         folder = tmp_path / str(seed)
         folder.mkdir()
         with before_others():
-            burnt = burn(folder, seed)
-        check_conservation(burnt.manifest)
-        check_edges(burnt)
-        if max(burnt.delays_ns) <= PROMPT_NS:
-            break
+            tries.append(burn(folder, seed))
+        check_conservation(tries[-1].manifest)
+        if not tries[-1].flagged:
+            check_edges(tries[-1])
+            if max(tries[-1].delays_ns) <= PROMPT_NS:
+                break
+    burnt = min(tries, key=lambda one: (one.flagged, max(one.delays_ns)))
+    assert not burnt.flagged, burnt.manifest["sampling"]["audit"]
     held_up_s = sum(max(0, delay - PROMPT_NS) for delay in burnt.delays_ns) / 1e9
     assert burnt.right >= 0.99 - held_up_s / burnt.used_s, (burnt.right, burnt.delays_ns)
     assert burnt.manifest["sources"]["phases.cpu_seconds"] == "tree"
