@@ -134,7 +134,7 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
         ("overrides:\n  cpus: 9\n", "x.yaml:7: there are not 9 CPUs; this process may use 4: 0, 1, 2, 3"),
         ("overrides:\n  cpus: [2, 7]\n", "x.yaml:7: there is no CPU 7 for cpus=[2, 7]"),
         ("overrides:\n  cpus: some\n", "x.yaml:7: cpus should be 'all', a number of CPUs, or a list"),
-        ("overrides:\n  memory: 300\n", "x.yaml:7: memory 300 B is less than the 16 MiB that an interpreter takes"),
+        ("overrides:\n  memory: 300\n", "x.yaml:7: memory: 300 B is less than the 16 MiB that an interpreter takes"),
         ("overrides:\n  memory: 4 gigs\n", "x.yaml:7: memory: '4 gigs' has the unknown unit 'gigs'"),
         ("overrides:\n  blas: openbals\n", "x.yaml:7: blas should be 'reference', 'openblas',"),
         ("overrides:\n  steps: 10\n  epochs: 1\n", "exactly one of steps and epochs should be given, not steps=10 and"),
