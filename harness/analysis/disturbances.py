@@ -49,9 +49,9 @@ class Disturbance:
     def words(self) -> str:
         """What happened, how much of it, and the limit."""
         if self.unit in SHARES:
-            measure = f"{100 * self.worst:.3g} % {self.unit}, limit {100 * self.limit:g} %"
+            measure = f"{100 * self.worst:.3g} % {self.unit}, limit {100 * self.limit:.3g} %"
         else:
-            measure = f"{self.worst:.3g} {self.unit}, limit {self.limit:g}"
+            measure = f"{self.worst:.3g} {self.unit}, limit {self.limit:.3g}"
         return f"{WORDS.get(self.signal, self.signal)} ({measure})"
 
 
