@@ -37,9 +37,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(names)}" if names else "; there are none"
 
 
-def _likeness(name: str, other: str) -> tuple[float, int]:
-    """The share of letters in common; of two names with the same share the one of the nearer length."""
-    return difflib.SequenceMatcher(None, other, name).ratio(), -abs(len(other) - len(name))
+def _likeness(name: str, other: str) -> tuple[float, int, int]:
+    """The share of letters in common; where that is the same, the nearer length, then the letters in the same place."""
+    in_place = sum(one == another for one, another in zip(name, other, strict=False))
+    return difflib.SequenceMatcher(None, other, name).ratio(), -abs(len(other) - len(name)), in_place
 
 
 def dotted(key_path: KeyPath) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from harness.fields import FileModel
 from harness.schedules.base import Compat, PolicyError, PolicyModel, Rates
@@ -16,7 +16,6 @@ from harness.validation import Problem, problems_of
 Policy = Annotated[Functions | Composite | WarmUp, Field(discriminator="policy"), BeforeValidator(plain_values)]
 """Any learning-rate policy: a field of this type reads plain values and the string form."""
 
-_POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)
 _RATE_KEYS = ("k0", "k1", "start")
 
 
