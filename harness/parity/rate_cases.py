@@ -20,7 +20,7 @@ from frameworks.worker.probe import RATES_PROBE
 from harness.parity.case import Case
 from harness.parity.contract_cases import setting
 from harness.parity.probing import Probe
-from harness.schedules import parse_policy
+from harness.schedules import FUNCTIONS, policy
 from harness.workloads import Setting, parse_network
 
 Rates = NDArray[np.float64]
@@ -36,22 +36,11 @@ TOLERANCE = 1e-6
 SMALLEST = float(np.finfo(np.float32).tiny)
 MARGIN = 1000.0
 
-FUNCTIONS: dict[str, Mapping[str, Any]] = {
-    "FIX": {"k0": 0.01},
-    "STEP": {"k0": 0.1, "gamma": 0.5, "l": 200},
-    "NSTEP": {"k0": 0.1, "gamma": 0.1, "l": (500, 1500)},
-    "EXP": {"k0": 0.1, "gamma": 0.999},
-    "INV": {"k0": 0.01, "gamma": 0.0001, "p": 0.75},
-    "POLY": {"k0": 0.1, "p": 1.2, "l": 2000},
-}
-
 
 def function_rates() -> dict[str, Rates]:
     """Learning-rate function -> `STEPS_EACH` of its rates, with its example parameters."""
     t = STRIDE * np.arange(STEPS_EACH, dtype=np.float64)
-    return {
-        name: parse_policy({"policy": name, **parameters}).rates(t) for name, parameters in FUNCTIONS.items()
-    }
+    return {name: policy(name, **function.example).rates(t) for name, function in FUNCTIONS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness.schedules.base import PolicyError, PolicyModel
+from harness.schedules.catalogue import FUNCTIONS, Function
 from harness.schedules.plateau import (
     ChangeOnPlateau,
     LearningRate,
@@ -11,23 +13,25 @@ from harness.schedules.plateau import (
     parse_learning_rate,
     starting_policy,
 )
-from harness.schedules.policies import Exp, Fix, Inv, Nstep, Policy, Poly, Step, learning_rates, parse_policy
+from harness.schedules.policies import Policy, learning_rates, parse_policy, policy, scaled
+from harness.schedules.string_form import string_form
 
 __all__ = [
+    "FUNCTIONS",
     "ChangeOnPlateau",
-    "Exp",
-    "Fix",
-    "Inv",
+    "Function",
     "LearningRate",
-    "Nstep",
     "PlateauRule",
     "Policy",
-    "Poly",
+    "PolicyError",
+    "PolicyModel",
     "ReduceOnPlateau",
-    "Step",
     "candidate_rates",
     "learning_rates",
     "parse_learning_rate",
     "parse_policy",
+    "policy",
+    "scaled",
     "starting_policy",
+    "string_form",
 ]

@@ -15,15 +15,31 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
-from harness.fields import FileModel, NonNegativeInt, NonNegativeNumber, PositiveNumber
-from harness.schedules.policies import Fix, Policy, Rates, learning_rates
+from harness.fields import NonNegativeInt, NonNegativeNumber
+from harness.schedules.base import PolicyError, PolicyModel, Rate, Rates
+from harness.schedules.composite import Composite, Functions, WarmUp
+from harness.schedules.policies import Policy, learning_rates, policy
+from harness.schedules.string_form import plain_values
 
 Watched = Literal["error", "loss"]
 
 
-class ReduceOnPlateau(FileModel):
+class PlateauModel(PolicyModel):
+    """Base of the two rules."""
+
+    def rates(self, t: Rates) -> Rates:
+        """Refused: a plateau rule is no function of the step.
+
+        Raises:
+            PolicyError: always.
+        """
+        name = self.model_dump()["policy"]
+        raise PolicyError(f"{name} has no rate of its own at a step: it follows the validation images of a training")
+
+
+class ReduceOnPlateau(PlateauModel):
     """REDUCE_ON_PLATEAU: the rate `k0`, times `factor` whenever the validation images have not improved for a while.
 
     The rule of `torch.optim.lr_scheduler.ReduceLROnPlateau`, looked at after each validation. An evaluation improves if
@@ -35,7 +51,7 @@ class ReduceOnPlateau(FileModel):
     """
 
     policy: Literal["REDUCE_ON_PLATEAU"]
-    k0: PositiveNumber
+    k0: Rate
     factor: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.1
     patience: NonNegativeInt = 10
     threshold: NonNegativeNumber = 1e-4
@@ -54,7 +70,7 @@ class ReduceOnPlateau(FileModel):
 
     def start(self) -> Policy:
         """The policy in force until the first change."""
-        return Fix(policy="FIX", k0=self.k0)
+        return policy("FIX", k0=self.k0)
 
     def candidates(self, steps: int, evaluations: int) -> Rates:
         """The rate of each level, float64 `(n, 1)`: one number holds for all steps.
@@ -69,7 +85,7 @@ class ReduceOnPlateau(FileModel):
         return np.array(rates, dtype=np.float64).reshape(-1, 1)
 
 
-class ChangeOnPlateau(FileModel):
+class ChangeOnPlateau(PlateauModel):
     """CHANGE_ON_PLATEAU, LRBench's `ChangeLROnPlateau`: another policy of a list, from large to small rates, on a plateau.
 
     Source: `LRBench/lr/ChangeLROnPlateau.py`, a callback for Keras. In force is `policies[index]` at the step of the
@@ -127,10 +143,14 @@ class ChangeOnPlateau(FileModel):
 
 PlateauRule = ReduceOnPlateau | ChangeOnPlateau
 
-LearningRate = Annotated[Policy | PlateauRule, Field(discriminator="policy")]
+LearningRate = Annotated[
+    Functions | Composite | WarmUp | ReduceOnPlateau | ChangeOnPlateau,
+    Field(discriminator="policy"),
+    BeforeValidator(plain_values),
+]
 """What a setting's `learning_rate` may be."""
 
-_LEARNING_RATE: TypeAdapter[Policy | PlateauRule] = TypeAdapter(LearningRate)
+_LEARNING_RATE: TypeAdapter[LearningRate] = TypeAdapter(LearningRate)
 
 
 def parse_learning_rate(value: Policy | PlateauRule | Mapping[str, Any]) -> Policy | PlateauRule:
