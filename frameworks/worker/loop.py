@@ -210,7 +210,6 @@ class TrainingLoop:
         )
         return scores
 
-
     def _training_loss(self) -> float:
         """Mean loss of the steps of the last epoch, or of all steps where there are fewer."""
         return float(np.mean(self._losses[max(0, self._done - self._epoch) : self._done]))

@@ -17,9 +17,10 @@ def plateau_rule(learning_rate: dict, candidates: int, steps: int) -> "ReduceOnP
         candidates: number of candidate rates.
         steps: of the whole training.
     """
-    rules = {"REDUCE_ON_PLATEAU": ReduceOnPlateau, "CHANGE_ON_PLATEAU": ChangeOnPlateau}
-    kind = rules.get(learning_rate.get("policy"))
-    return None if kind is None else kind(learning_rate, candidates, steps)
+    policy = learning_rate["policy"]
+    if policy == "REDUCE_ON_PLATEAU":
+        return ReduceOnPlateau(learning_rate, candidates)
+    return ChangeOnPlateau(learning_rate, candidates, steps) if policy == "CHANGE_ON_PLATEAU" else None
 
 
 def watched(rule: dict, scores: dict) -> "float | None":
@@ -39,13 +40,13 @@ class ReduceOnPlateau:
 
     Args:
         rule: `learning_rate` of the setting.
-        candidates, steps: see `plateau_rule`.
+        candidates: see `plateau_rule`.
 
     Attributes:
         index: the candidate in force.
     """
 
-    def __init__(self, rule: dict, candidates: int, steps: int) -> None:
+    def __init__(self, rule: dict, candidates: int) -> None:
         self._rule = rule
         self._last = candidates - 1
         self._best = math.inf
@@ -53,7 +54,7 @@ class ReduceOnPlateau:
         self._cooldown = 0
         self.index = 0
 
-    def look(self, step: int, scores: dict) -> bool:
+    def look(self, step: int, scores: dict) -> bool:  # noqa: ARG002 - the other rule needs it
         """Take in an evaluation after `step` finished steps; whether another candidate is in force from now on."""
         value = watched(self._rule, scores)
         if value is not None and self._is_better(value):

@@ -58,11 +58,12 @@ def take_probe(adapter: Adapter, network: dict, setting: dict, seed: int, learni
         train: `(images, labels)` of the training split.
 
     Returns:
-        `loss` and `learning_rate` (as the adapter tells it), float64, one a step; and float32 arrays named `<quantity>:<layer or parameter>`, in
-        the order in which they are taken: `weights_before`, `activations_before`, `gradients`, `weights_first` (after
-        one step), `weights_after`, `activations_after`, `probabilities_after`. Activations and probabilities are those
-        of the first images of the test split, in evaluation; gradients those of the first mini-batch, in training. The
-        last step goes through `train_on`, all others through `train_step`.
+        `loss` and `learning_rate` (as the adapter tells it), float64, one a step; and float32 arrays named
+        `<quantity>:<layer or parameter>`, in the order in which they are taken: `weights_before`,
+        `activations_before`, `gradients`, `weights_first` (after one step), `weights_after`, `activations_after`,
+        `probabilities_after`. Activations and probabilities are those of the first images of the test split, in
+        evaluation; gradients those of the first mini-batch, in training. The last step goes through `train_on`, all
+        others through `train_step`.
     """
     found: "dict[str, np.ndarray]" = {}
     batch_size, evaluation = setting["batch_size"], np.arange(setting["evaluation"]["batch_size"], dtype=np.int32)

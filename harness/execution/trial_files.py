@@ -16,7 +16,7 @@ from harness.workloads import initial_weights, parameter_settings, resolve_netwo
 
 
 def write_trial_files(folder: Path, trial: Trial, data_folder: str, honours: Honours) -> None:
-    """Write `trial.json`, the initial weights and the learning rate of every step (of a plateau rule: under each candidate).
+    """Write `trial.json`, the initial weights and the learning rates: one a step, of a plateau rule for each candidate.
 
     Args:
         data_folder: the prepared arrays' folder as the worker sees it.

@@ -75,11 +75,11 @@ def cost_to_threshold(record: Record, top1_percent: float) -> CostToThreshold:
     found["cpu_seconds"] = _sum(rows, "cpu_seconds", record.not_measured, reasons, "cpu_seconds")
     energy = {name: _sum(rows, key, record.not_measured, reasons, name) for name, key in ENERGY_KEYS.items()}
     told = {name: joules for name, joules in energy.items() if joules is not None}
-    why = [reasons.pop(name) for name in ENERGY_KEYS if name in reasons]
+    lacking = [reasons.pop(name) for name in ENERGY_KEYS if name in reasons]
     if told:
         found.update(joules=sum(told.values()), joules_of=tuple(told))
     else:
-        reasons["joules"] = "; ".join(why)
+        reasons["joules"] = "; ".join(lacking)
     return CostToThreshold(top1_percent, **found, reasons=reasons)
 
 

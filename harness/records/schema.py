@@ -53,7 +53,13 @@ STEP_COLUMNS = (
         "time within the step spent getting the mini-batch; null where the framework does it inside its compiled step",
     ),
     Column("loss", "float64", "1", "gauge", "mean loss of the mini-batch before the update"),
-    Column("learning_rate", "float64", "1", "state", "learning rate that the update of this step used, as the framework holds it"),
+    Column(
+        "learning_rate",
+        "float64",
+        "1",
+        "state",
+        "learning rate that the update of this step used, as the framework holds it",
+    ),
 )
 
 EVALUATION_COLUMNS = (

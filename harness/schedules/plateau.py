@@ -29,7 +29,7 @@ Watched = Literal["error", "loss"]
 class PlateauModel(PolicyModel):
     """Base of the two rules."""
 
-    def rates(self, t: Rates) -> Rates:
+    def rates(self, t: Rates) -> Rates:  # noqa: ARG002
         """Refused: a plateau rule is no function of the step.
 
         Raises:
@@ -72,7 +72,7 @@ class ReduceOnPlateau(PlateauModel):
         """The policy in force until the first change."""
         return policy("FIX", k0=self.k0)
 
-    def candidates(self, steps: int, evaluations: int) -> Rates:
+    def candidates(self, steps: int, evaluations: int) -> Rates:  # noqa: ARG002
         """The rate of each level, float64 `(n, 1)`: one number holds for all steps.
 
         Args:
@@ -86,7 +86,7 @@ class ReduceOnPlateau(PlateauModel):
 
 
 class ChangeOnPlateau(PlateauModel):
-    """CHANGE_ON_PLATEAU, LRBench's `ChangeLROnPlateau`: another policy of a list, from large to small rates, on a plateau.
+    """CHANGE_ON_PLATEAU, LRBench's `ChangeLROnPlateau`: another of a list of policies, from large to small rates.
 
     Source: `LRBench/lr/ChangeLROnPlateau.py`, a callback for Keras. In force is `policies[index]` at the step of the
     whole training (time does not restart at a change), at first with `start_index`. A plateau: among the last `window`
@@ -126,11 +126,11 @@ class ChangeOnPlateau(PlateauModel):
         """The policy in force until the first change."""
         return self.policies[self.start_index]
 
-    def candidates(self, steps: int, evaluations: int) -> Rates:
+    def candidates(self, steps: int, evaluations: int) -> Rates:  # noqa: ARG002
         """The rate of every step under every policy, float64 `(n, steps)`.
 
         Raises:
-            ValueError: a policy leaves the finite numbers, or is larger in the mean of all steps than the one before it.
+            ValueError: a policy has no finite rate somewhere, or a larger mean over all steps than the one before it.
         """
         rates = np.stack([learning_rates(policy, steps) for policy in self.policies])
         means = rates.mean(axis=1)
