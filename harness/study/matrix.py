@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from harness.fields import FileModel
-from harness.schedules import Policy, PolicyError
+from harness.schedules import PlateauRule, Policy, PolicyError, candidate_rates
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
 from harness.study.model import Cell, StudyFile
@@ -211,12 +211,29 @@ def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple
             yield ("early_stopping", "patience_steps"), f"{message}comes after {first} steps"
     if setting.warm_up_steps >= steps:
         yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
-    if fault := _fault_of_rates(setting.learning_rate, steps):
+    yield from _rate_misfits(setting, steps)
+
+
+def _rate_misfits(setting: Setting, steps: int) -> Iterator[tuple[KeyPath, str]]:
+    """What of the learning rate does not fit the length of the training."""
+    rule, validation = setting.learning_rate, setting.validation
+    if isinstance(rule, PlateauRule):
+        assert validation is not None and validation.every_steps is not None
+        if validation.every_steps >= steps:
+            message = f"validation.every_steps {validation.every_steps} should be smaller than the {steps} steps: "
+            yield ("validation", "every_steps"), f"{message}{rule.policy} would never change the rate"
+        try:
+            candidate_rates(rule, steps, validation.every_steps)
+        except ValueError as error:
+            yield ("learning_rate",), f"learning_rate: {error}"
+        return
+    if fault := _fault_of_rates(rule, steps):
         yield ("learning_rate",), fault
 
 
 @functools.lru_cache(maxsize=256)
 def _fault_of_rates(policy: Policy, steps: int) -> str | None:
+    """What is wrong with the rate at some step; the same policy stands in many cells."""
     try:
         policy.trace(steps)
     except PolicyError as error:

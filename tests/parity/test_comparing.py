@@ -176,7 +176,7 @@ def test_a_gradient_of_nothing_but_rounding_is_no_difference() -> None:
 
 
 class LateRate(Adapter):
-    """Every step uses the rate of the step before."""
+    """Every step uses the rate of the step before, and tells the one that it was asked for."""
 
     def build(self, *arguments: Any) -> None:
         super().build(*arguments)
@@ -185,6 +185,16 @@ class LateRate(Adapter):
     def train_on(self, images: Any, labels: Any, learning_rate: float, masks: Any) -> float:
         rate, self.last = self.last or learning_rate, learning_rate
         return super().train_on(images, labels, rate, masks)
+
+    def applied_rate(self) -> float:
+        return self.last or 0.0
+
+
+class HonestLateRate(LateRate):
+    """The same, but it tells what it did."""
+
+    def applied_rate(self) -> float:
+        return Adapter.applied_rate(self)
 
 
 class AlphaNotShared(Adapter):
@@ -248,6 +258,7 @@ class ForgetsThatLastStep(Adapter):
         return super().train_on(images, labels, learning_rate, masks)
 
     def train_on(self, images: Any, labels: Any, learning_rate: float, masks: Any) -> float:
+        self.rate = learning_rate
         context = reference_adapter.Context(True, masks, self.statistics)
         return self.loss_and_gradients(images, labels, context)[0]
 
@@ -261,6 +272,7 @@ class ForgetsThatLastStep(Adapter):
         (SumOfLosses, "gradients", "logits.biases"),
         (BiasesAsWeights, "first_update", "logits.biases"),
         (LateRate, "loss", "step 3"),
+        (HonestLateRate, "learning_rate", "step 2"),
         (OtherMomentum, "loss", "step 3"),
         (ForgetsThatLastStep, "updates", "logits.biases"),
     ],

@@ -97,7 +97,7 @@ class LostDecay(Mutant):
 
 
 class LateRate(Mutant):
-    """From the second step on, the rate of the step before."""
+    """From the second step on, the rate of the step before; it tells the one that it was asked for."""
 
     def build(self, *arguments: Any) -> None:
         super().build(*arguments)
@@ -106,6 +106,16 @@ class LateRate(Mutant):
     def train_on(self, images: Any, labels: Any, learning_rate: float, masks: Any) -> float:
         rate, self.last = self.last or learning_rate, learning_rate
         return super().train_on(images, labels, rate, masks)
+
+    def applied_rate(self) -> float:
+        return self.last or 0.0
+
+
+class HonestLateRate(LateRate):
+    """The same, but it tells what it did."""
+
+    def applied_rate(self) -> float:
+        return Adapter.applied_rate(self)
 
 
 class OtherMomentum(Mutant):
@@ -239,6 +249,7 @@ MUTATIONS = [
     Mutation(LostMultiplier, TWO, "first_update", "second.biases"),
     Mutation(LostDecay, TWO, "first_update", "first.weights"),
     Mutation(LateRate, TWO, "loss", "step 3", causes=MOMENTUM),
+    Mutation(HonestLateRate, TWO, "learning_rate", "step 2"),
     Mutation(OtherMomentum, TWO, "loss", "step 3", causes=MOMENTUM),
     Mutation(OtherEpsilon, TWO, "first_update", "logits.biases", causes=EPSILON, optimizer=ADAM_ITEMS),
     Mutation(BiasedVariance, (CONV, NORM), "activations_after", "norm", causes=VARIANCE),
