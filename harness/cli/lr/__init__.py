@@ -1,0 +1,17 @@
+"""`dlgauge lr`: learning-rate policies, one module per sub-command."""
+
+from __future__ import annotations
+
+import typer
+
+from harness.cli.lr import functions
+
+app = typer.Typer(name="lr", help="Learning-rate policies.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _lr() -> None:
+    """Learning-rate policies."""
+
+
+app.command("list")(functions.list_functions)
