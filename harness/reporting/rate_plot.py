@@ -33,7 +33,7 @@ def plot_lines(rates: NDArray[np.float64], *, width: int = WIDTH, height: int = 
         rows = ["".join("*" if dot else " " for dot in row) for row in picture]
     else:
         cells = picture.reshape(height, 4, width, 2).transpose(0, 2, 1, 3)
-        rows = ["".join(chr(_BRAILLE + code) for code in row) for row in (cells * _DOTS).sum(axis=(2, 3))]
+        rows = ["".join(chr(_BRAILLE + code) if code else " " for code in row) for row in (cells * _DOTS).sum(axis=(2, 3))]
     top = f"{rates.max():.4g}"
     labels = [top, *[""] * (height - 2), "0"]
     edge, corner, floor = ("|", "+", "-") if ascii_ else ("│", "└", "─")

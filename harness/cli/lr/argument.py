@@ -1,4 +1,4 @@
-"""POLICY on a command line: LRBench's string form, a file, a setting of the project, or a function's name."""
+"""POLICY on a command line: LRBench's string form, a settings file, a setting of the project, or a function's name."""
 
 from __future__ import annotations
 
@@ -14,42 +14,35 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 100_000_000
 YAML_SUFFIXES = (".yaml", ".yml")
-SOLVER_SUFFIX = ".prototxt"
 POLICY_HELP = (
-    "LRBench's string form (lrPolicy_TRI+k0_0.001+k1_0.06+l_250), a settings file (.yaml), "
-    "a Caffe solver (.prototxt), or a setting of the project (caffe-mnist)."
+    "A policy in LRBench's string form (lrPolicy_TRI+k0_0.001+k1_0.06+l_250), a settings file (.yaml), or a setting of "
+    "the project (caffe-mnist)."
 )
+STEPS = typer.Option(..., "--steps", min=1, max=MOST_STEPS, help="Number of steps; they are counted from 0.")
+DRAWN_STEPS = typer.Option(2000, "--steps", min=1, max=MOST_STEPS, help="Number of steps to draw.")
 
 
 class Compat(StrEnum):
-    """Whose definition counts where the table of the paper and the code of LRBench differ."""
+    """What is followed where the paper's table and another source differ."""
 
-    TABLE = "table"
     LRBENCH = "lrbench"
 
 
-def steps_option(default: Any = ...) -> Any:
-    """The option `--steps`."""
-    return typer.Option(default, "--steps", min=1, max=MOST_STEPS, help="Steps, counted from 0.")
+COMPAT = typer.Option(
+    None, "--compat", help="lrbench: what LRBench's code computes where it differs from the table of its paper."
+)
 
 
-def compat_option() -> Any:
-    """The option `--compat`."""
-    return typer.Option(
-        None, "--compat", help="lrbench: what LRBench's code computes where it differs from the paper's table."
-    )
-
-
-def read_policy(text: str, compat: Compat | None = None, *, examples: bool = False) -> Policy:
+def read_policy(text: str, compat: Compat | None = None, *, example: bool = False) -> Policy:
     """The policy that an argument names.
 
     Args:
         text: see `POLICY_HELP`.
         compat: None: what the policy itself says.
-        examples: a function's name alone stands for that function with the parameters of its example.
+        example: a function's name alone stands for that function with the parameters of its example.
 
     Raises:
-        DlgaugeError: it names none, or one that is not valid; the message says where and what to do.
+        DlgaugeError: it names none, or one that is not valid.
     """
     from harness.errors import DlgaugeError
     from harness.schedules import FUNCTIONS
@@ -57,75 +50,80 @@ def read_policy(text: str, compat: Compat | None = None, *, examples: bool = Fal
     from harness.workloads.settings import load_setting, setting_names
 
     path = Path(text)
-    if text.startswith("lrPolicy"):
-        return _parsed(text, text, compat)
     if path.suffix.lower() in YAML_SUFFIXES:
-        return _from_yaml(path, compat)
-    if path.suffix.lower() == SOLVER_SUFFIX:
-        return _from_solver(path, compat)
+        return _from_file(path, compat)
+    if text.startswith("lrPolicy") or "+" in text:
+        return _parsed(text, compat)
     if text in FUNCTIONS:
-        example = FUNCTIONS[text].example
-        if examples:
-            return _parsed(example, text, compat)
+        if example:
+            return example_policy(text, compat)
         raise DlgaugeError(
             f"{text} needs its parameters: {', '.join(FUNCTIONS[text].parameters)}",
-            hint=f"for example {_string_form(example)}; dlgauge lr show {text} tells what they mean",
+            hint=f"for example {_example_text(text)}; dlgauge lr show {text} tells what they mean",
         )
     if text in setting_names():
-        return _parsed(load_setting(text).learning_rate, text, compat)
+        return _parsed(load_setting(text).learning_rate, compat, where=f"setting {text}")
     if path.is_file():
-        return _from_yaml(path, compat)
+        return _from_file(path, compat)
     raise DlgaugeError(
         f"{text!r} is no learning-rate policy{nearest(text, [*FUNCTIONS, *setting_names()])}",
-        hint=f"POLICY is {POLICY_HELP[0].lower()}{POLICY_HELP[1:]}" if POLICY_HELP[0] != "L" else f"POLICY: {POLICY_HELP}",
+        hint="give one in LRBench's string form, such as lrPolicy_FIX+k0_0.01, or a settings file (.yaml)",
     )
 
 
-def rates_of(policy: Policy, steps: int, text: str) -> Any:
-    """The policy's rates, float64 of shape `(steps,)`; a policy without a trace is an error that names `text`."""
-    from harness.errors import DlgaugeError
-    from harness.schedules import learning_rates
+def example_policy(name: str, compat: Compat | None = None) -> Policy:
+    """The function `name` of `FUNCTIONS` with the parameters of its example."""
+    from harness.schedules import FUNCTIONS
 
-    try:
-        return learning_rates(policy, steps)
-    except ValueError as error:
-        raise DlgaugeError(str(error), where=text) from None
+    return _parsed({"policy": name, **FUNCTIONS[name].example}, compat, where=f"the example of {name}")
 
 
-def label_of(policy: Policy) -> str:
-    """A short name for people: `TRI k0=0.001 k1=0.06 l=250`."""
+def label(policy: Policy) -> str:
+    """A policy on one line for people: `TRI k0=0.001 k1=0.06 l=250`, and what is put together in the string form."""
+    from harness.schedules import FUNCTIONS, string_form
+
+    return policy.short() if policy.policy in FUNCTIONS else string_form(policy)
+
+
+def _example_text(name: str) -> str:
     from harness.schedules import string_form
 
-    return string_form(policy).replace("lrPolicy_", "").replace("+", " ").replace("_", "=")
+    return string_form(example_policy(name))
 
 
-def _string_form(example: Any) -> str:
-    from harness.schedules import parse_policy, string_form
-
-    return string_form(parse_policy(example))
-
-
-def _parsed(value: Any, where: str, compat: Compat | None) -> Policy:
+def _parsed(value: Any, compat: Compat | None, *, where: str | None = None) -> Policy:
     from harness.errors import DlgaugeError
-    from harness.schedules import parse_policy
+    from harness.schedules import PolicyError, parse_policy
 
     try:
         return parse_policy(value, compat=compat.value if compat else None)
-    except ValueError as error:
-        raise DlgaugeError(str(error), where=where) from None
+    except PolicyError as error:
+        raise DlgaugeError(error.what, where=where or error.where, hint=error.hint) from None
 
 
-def _from_yaml(path: Path, compat: Compat | None) -> Policy:
-    """The policy of a settings file, or of a file that holds nothing but a policy."""
-    from harness.yaml_files import load_yaml
+def _from_file(path: Path, compat: Compat | None) -> Policy:
+    """The policy of a settings file, or of a file that holds a policy alone."""
+    from pydantic import ConfigDict
+
+    from harness.fields import FileModel
+    from harness.schedules import Policy
+    from harness.yaml_files import load_yaml, validate
+
+    class Part(FileModel):
+        """What counts of a settings file here."""
+
+        model_config = ConfigDict(extra="ignore")
+        learning_rate: Policy
 
     document = load_yaml(path)
-    return _parsed(_policy_value(document), document.where(), compat)
+    if "policy" in document.value:
+        document = _as_setting(document)
+    part = validate(document, Part)
+    return _parsed(part.learning_rate, compat, where=document.where(("learning_rate",)))
 
 
-def _policy_value(document: YamlDocument) -> Any:
-    raise NotImplementedError
+def _as_setting(document: YamlDocument) -> YamlDocument:
+    from harness.yaml_files import YamlDocument
 
-
-def _from_solver(path: Path, compat: Compat | None) -> Policy:
-    raise NotImplementedError
+    lines = {("learning_rate", *path): line for path, line in document.lines.items()}
+    return YamlDocument(document.path, {"learning_rate": document.value}, lines)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DlgaugeError
-from harness.schedules import Policy, learning_rates
+from harness.schedules.base import PolicyError
+from harness.schedules.policies import Policy, learning_rates
 
 AnyPolicy = Policy | Mapping[str, Any] | str
 
@@ -28,7 +29,7 @@ def torch_scheduler(policy: AnyPolicy, optimizer: Any, steps: int) -> Any:
 
     Raises:
         DlgaugeError: this interpreter has no Torch.
-        ValueError: `policy` is none, or leaves the finite numbers; `steps` is below 1.
+        PolicyError: `policy` is none, or has no learning rate at some step; `steps` is below 1.
     """
     return _module("torch_table", "torch").RateTable(optimizer, _trace(policy, steps))
 
@@ -53,7 +54,7 @@ def optax_schedule(policy: AnyPolicy, steps: int) -> Callable[[Any], Any]:
 
 def _trace(policy: AnyPolicy, steps: int) -> NDArray[np.float64]:
     if steps < 1:
-        raise ValueError(f"steps={steps} should be at least 1")
+        raise PolicyError(f"steps={steps} should be at least 1")
     return learning_rates(policy, steps)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,18 @@ PLACES = {
 
 def policies() -> dict[str, Any]:
     """Every function with the parameters of its example, made short, and what is no function of the table."""
-    found = {name: _shortened(function.example) for name, function in FUNCTIONS.items()}
+    found: dict[str, Any] = {name: {"policy": name, **_shortened(function.example)} for name, function in FUNCTIONS.items()}
+    found["COS_in_code"] = {**found["COS"], "compat": "lrbench"}
     found["composite"] = "lrPolicy_SINEXP+k0_0.1+k1_0.3+gamma_0.94+l_5-lrPolicy_FIX+k0_0.5-AT-11"
+    found["warm_up"] = {"policy": "WARM_UP", "start": 0.0, "steps": 10, "then": found["POLY"]}
     return found
 
 
-def _shortened(example: dict[str, Any]) -> dict[str, Any]:
+def _shortened(example: Mapping[str, Any]) -> dict[str, Any]:
     """Corners and restarts lie within the steps of the test, at no round place."""
     lengths = example.get("l")
     if lengths is None:
-        return example
+        return dict(example)
     return {**example, "l": [13, 40, 77] if isinstance(lengths, (list, tuple)) else 37}
 
 
