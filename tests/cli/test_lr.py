@@ -127,7 +127,7 @@ def test_show_tells_formula_ranges_and_draws(tmp_path: Path) -> None:
     assert file.read_text().startswith("<?xml")
 
 
-BEGINNINGS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".html": b"<html>"}
+BEGINNINGS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".html": b"<!doctype html>"}
 
 
 @pytest.mark.parametrize("suffix", rate_figures.SUFFIXES)
