@@ -30,7 +30,7 @@ _MATPLOTLIB_DASHES: dict[str, Any] = {
     "longdash": (0, (10, 3)),
 }
 # The same curves give the same bytes: no date, and no random names inside an SVG.
-_SETTINGS = {"svg.hashsalt": "dlgauge", "pdf.fonttype": 42, "font.size": 9}
+_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "dlgauge", "pdf.fonttype": 42, "font.size": 9}
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None},

@@ -49,7 +49,7 @@ def plot_lines(
 
 
 def _picture(rates: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:
-    """Dots, row 0 at the top: every column from the lowest to the highest rate of its steps, joined to the one before."""
+    """Dots, row 0 at the top: a column from the lowest to the highest rate of its steps, joined to the one before."""
     positions = np.linspace(0, len(rates), width + 1)
     begins = np.minimum(positions[:-1].astype(int), len(rates) - 1)
     ends = np.maximum(np.ceil(positions[1:]).astype(int), begins + 1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.errors import DlgaugeError
+from harness.paths import PROJECT_ROOT
 from harness.reporting import rate_figures
 from harness.schedules import FUNCTIONS, parse_policy
 from harness.workloads.settings import load_setting
@@ -174,3 +176,18 @@ def test_an_export_as_csv_is_the_trace(tmp_path: Path) -> None:
     file = tmp_path / "rates.csv"
     dlgauge("lr", "export", TRI, "--steps", "600", "--to", "csv", "--out", file)
     assert file.read_text() == dlgauge("lr", "trace", TRI, "--steps", "600").stdout
+
+
+def test_the_page_shows_what_the_commands_print() -> None:
+    page = (PROJECT_ROOT / "docs" / "learning-rates.md").read_text()
+    shown = re.findall(r"<!-- dlgauge (lr [^:]+):begin -->\n```\n\$ dlgauge (.*)\n([^`]*)```", page)
+    assert len(shown) == page.count("<!-- dlgauge lr ") // 2 == 3
+    for block, command, output in shown:
+        assert block == command
+        assert dlgauge(*command.split()).stdout == output, "run: scripts/refresh-docs --learning-rates"
+    for one in json.loads(dlgauge("lr", "list", "--json").stdout):
+        formula, _, rest = one["formula"].replace("|", "\\|").partition(", ")
+        assert f"| {one['name']} | {'table' if one['in_table'] else 'code'} | `{formula}`" in page
+        assert rest in page
+        assert f"`{one['example']}`" in page
+        assert (one["lrbench"] or "") in page

@@ -31,7 +31,7 @@ def trace(
         Format.CSV,
         "--format",
         "-f",
-        help="csv: columns step,learning_rate; json: a list of objects with these keys; table: for people, at most 50 rows.",
+        help="csv: columns step,learning_rate; json: a list of objects with these keys; table: at most 50 rows.",
     ),
     out: Path | None = typer.Option(None, "--out", "-o", help="Write to this file instead of the terminal."),
 ) -> None:
