@@ -82,6 +82,22 @@ def test_a_policy_from_files(tmp_path: Path) -> None:
     assert found[10] == 0.1
 
 
+SOLVER = """net: "lenet.prototxt"
+base_lr: 0.01
+lr_policy: "inv"
+gamma: 0.0001
+power: 0.75
+max_iter: 10000
+"""
+
+
+def test_a_policy_from_a_caffe_solver(tmp_path: Path) -> None:
+    file = tmp_path / "solver.prototxt"
+    file.write_text(SOLVER)
+    setting = load_setting("caffe-mnist").learning_rate.trace(20)
+    assert np.array_equal(rates_in(dlgauge("lr", "trace", file, "--steps", "20").stdout), setting)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
