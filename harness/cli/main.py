@@ -8,7 +8,21 @@ import sys
 import typer
 
 from harness import __version__
-from harness.cli import adapter, compare, data, doctor, frameworks, network, parity, plan, prepare, report, run, sample
+from harness.cli import (
+    adapter,
+    compare,
+    data,
+    doctor,
+    frameworks,
+    lr,
+    network,
+    parity,
+    plan,
+    prepare,
+    report,
+    run,
+    sample,
+)
 from harness.errors import DlgaugeError
 
 EXIT_ERROR = 2
@@ -35,6 +49,7 @@ app.command()(parity.parity)
 app.command(context_settings={"allow_interspersed_args": False})(sample.sample)
 app.add_typer(adapter.app)
 app.add_typer(data.app)
+app.add_typer(lr.app)
 app.add_typer(network.app)
 
 

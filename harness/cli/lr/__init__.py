@@ -1,0 +1,21 @@
+"""`dlgauge lr`: learning-rate policies, one module per sub-command."""
+
+from __future__ import annotations
+
+import typer
+
+from harness.cli.lr import export, functions, plot, show, trace
+
+app = typer.Typer(name="lr", help="Learning-rate policies.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _lr() -> None:
+    """Learning-rate policies."""
+
+
+app.command("list")(functions.list_functions)
+app.command()(show.show)
+app.command()(trace.trace)
+app.command()(plot.plot)
+app.command()(export.export)
