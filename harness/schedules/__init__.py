@@ -14,7 +14,8 @@ from harness.schedules.plateau import (
     starting_policy,
 )
 from harness.schedules.policies import Policy, learning_rates, parse_policy, policy, scaled
-from harness.schedules.string_form import string_form
+from harness.schedules.prototxt import load_solver_policy, read_solver_policy
+from harness.schedules.string_form import plain_values, string_form
 
 __all__ = [
     "FUNCTIONS",
@@ -28,9 +29,12 @@ __all__ = [
     "ReduceOnPlateau",
     "candidate_rates",
     "learning_rates",
+    "load_solver_policy",
     "parse_learning_rate",
     "parse_policy",
+    "plain_values",
     "policy",
+    "read_solver_policy",
     "scaled",
     "starting_policy",
     "string_form",
