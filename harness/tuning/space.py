@@ -244,5 +244,6 @@ def _values(one: Dimension) -> tuple[Any, ...]:
         middle = (one.low * one.high) ** 0.5 if one.log else (one.low + one.high) / 2
         return (round(middle),) if one.whole else (middle,)
     spaced = (np.geomspace if one.log else np.linspace)(one.low, one.high, one.points)
-    found = [round(float(value)) if one.whole else float(value) for value in spaced]
+    inside = np.clip(spaced, one.low, one.high)  # the ends are not exact
+    found = [round(float(value)) if one.whole else float(value) for value in inside]
     return tuple(dict.fromkeys(found))
