@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.lr import functions
+from harness.cli.lr import export, functions, plot, show, trace
 
 app = typer.Typer(name="lr", help="Learning-rate policies.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -15,3 +15,7 @@ def _lr() -> None:
 
 
 app.command("list")(functions.list_functions)
+app.command()(show.show)
+app.command()(trace.trace)
+app.command()(plot.plot)
+app.command()(export.export)
