@@ -1,3 +1,3 @@
-"""Finding learning-rate policies: short runs over a grid of rates, and searches through Optuna; every run is a record."""
+"""Finding learning-rate policies: short runs over a grid of rates, and searches through Optuna."""
 
 from __future__ import annotations

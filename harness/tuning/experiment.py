@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from harness.errors import FileFormatError
 from harness.study import FrameworkDescription, Study, study_of
+from harness.study.model import OWN_SETTING
 from harness.validation import nearest
 from harness.workloads.settings import Setting, load_setting
 from harness.workloads.workload import Workload, load_workload
@@ -29,7 +31,9 @@ class Experiment:
     Attributes:
         workload, setting, profile: names, or paths of files.
         frameworks: names.
+        setting: `own` for that of the workload's name.
         steps: of every run; None: as long as the setting says.
+        hold_out: validation images; None: those of the setting, else a tenth.
         overrides: further values for keys of the setting, as under `overrides` of a study file.
     """
 
@@ -41,8 +45,22 @@ class Experiment:
     profile: str = "local"
     seeds: tuple[int, ...] = (1,)
     steps: int | None = None
+    hold_out: int | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     time_limit_s: float = 3600.0
+
+
+class _Source(StrEnum):
+    OPTION = "as --hold-out says"
+    SETTING = "as the setting says"
+    DEFAULT = "the setting holds no validation images out, so by default"
+
+    @classmethod
+    def of(cls, experiment: Experiment, setting: Setting) -> _Source:
+        """Where the number of images comes from."""
+        if experiment.hold_out:
+            return cls.OPTION
+        return cls.SETTING if setting.validation else cls.DEFAULT
 
 
 @dataclass(frozen=True)
@@ -51,20 +69,18 @@ class HeldOut:
 
     Attributes:
         images: how many.
-        by_default: the setting holds none out, so that this command does.
+        source: who says that they are held out.
         every_steps: how often they are evaluated; it divides the steps, so that the last step is.
     """
 
     images: int
-    by_default: bool
+    source: _Source
     every_steps: int
 
     @property
     def sentence(self) -> str:
         """For people: which images decide."""
-        whose = "the setting holds no validation images out, so" if self.by_default else "as the setting says,"
-        of = f"the last {self.images}" if self.by_default else f"{self.images}"
-        return f"{whose} {of} training images are held out and decide; the test images decide nothing"
+        return f"{self.source}, {self.images} training images are held out and decide; the test images decide nothing"
 
 
 class _Options(YamlDocument):
@@ -87,6 +103,7 @@ def study_and_validation(
     *,
     evaluate_once: bool = False,
     known: Mapping[str, FrameworkDescription] | None = None,
+    also: Sequence[tuple[str, str]] = (),
 ) -> tuple[Study, HeldOut]:
     """The study of an experiment, with images held out for validation whatever its setting says.
 
@@ -94,13 +111,14 @@ def study_and_validation(
         policies: values of `learning_rate`, each a row of cells; none: the setting's own.
         evaluate_once: the validation images after the last step only.
         known: the frameworks there are; default all.
+        also: (option, message) of problems found already, told together with those found here.
 
     Raises:
         FileFormatError: everything that is wrong with the options, nearest names offered.
     """
-    workload, setting = _names_or_all_problems(experiment, known)
+    workload, setting = _names_or_all_problems(experiment, known, also)
     steps = experiment.steps or setting.steps_for(workload.dataset.train)
-    held_out = _held_out(workload, setting, steps, evaluate_once)
+    held_out = _held_out(experiment, workload, setting, steps, evaluate_once)
     overrides: dict[str, Any] = {
         "steps": steps,
         "evaluation.every_steps": steps,
@@ -134,14 +152,15 @@ def study_and_validation(
 
 
 def _names_or_all_problems(
-    experiment: Experiment, known: Mapping[str, FrameworkDescription] | None
+    experiment: Experiment, known: Mapping[str, FrameworkDescription] | None, also: Sequence[tuple[str, str]]
 ) -> tuple[Workload, Setting]:
     """Workload and setting; what is wrong with any name of the experiment, in one error."""
     from harness.study import load_frameworks, load_profile
 
-    problems: list[tuple[str, str]] = []
+    problems = list(also)
     found: list[Any] = []
-    loads = (("WORKLOAD", load_workload, experiment.workload), ("--setting", load_setting, experiment.setting))
+    setting = experiment.workload.split("@")[0] if experiment.setting == OWN_SETTING else experiment.setting
+    loads = (("WORKLOAD", load_workload, experiment.workload), ("--setting", load_setting, setting))
     for option, load, name in (*loads, ("--profile", load_profile, experiment.profile)):
         try:
             found.append(load(name))  # type: ignore[operator]
@@ -155,15 +174,17 @@ def _names_or_all_problems(
         problems.append(("--framework", "no framework is named"))
     if experiment.steps is not None and experiment.steps < 2:
         problems.append(("--steps", f"{experiment.steps} is too short: at least 2"))
+    if experiment.hold_out is not None and experiment.hold_out < 1:
+        problems.append(("--hold-out", f"{experiment.hold_out} images are none: at least 1"))
     if problems:
         raise combined_error(problems)
     return found[0], found[1]
 
 
-def _held_out(workload: Workload, setting: Setting, steps: int, evaluate_once: bool) -> HeldOut:
+def _held_out(experiment: Experiment, workload: Workload, setting: Setting, steps: int, evaluate_once: bool) -> HeldOut:
     own, batch = setting.validation, setting.evaluation.batch_size
-    images = own.images if own else max(int(HELD_OUT_SHARE * workload.dataset.train), batch)
-    return HeldOut(images, own is None, steps if evaluate_once else evaluation_period(steps))
+    images = experiment.hold_out or (own.images if own else max(int(HELD_OUT_SHARE * workload.dataset.train), batch))
+    return HeldOut(images, _Source.of(experiment, setting), steps if evaluate_once else evaluation_period(steps))
 
 
 def evaluation_period(steps: int) -> int:

@@ -8,6 +8,7 @@ Optuna's terms and its parameters are put first in the queue, so that no candida
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,8 @@ class Search:
     Args:
         journal: the file that keeps it; several searches may share one.
         name: of Optuna's study in it.
-        description: everything that decides what is searched and how it is trained; a search goes on only under the same.
+        description: everything that decides what is searched and how it is trained; without the same it does not
+            go on.
         steps: of a run, for the pruner.
         seed: of the sampler.
         pruning: end candidates that are worse, at the same step, than the median of the others.
@@ -119,7 +121,8 @@ class Search:
             storage=JournalStorage(backend), study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
         )
         self._space, self._sampler, self._seed = space, sampler, seed
-        self._same_as_before(dict(description), journal)
+        # Through JSON, as the journal keeps it: a tuple would come back as a list and seem another value.
+        self._same_as_before(json.loads(json.dumps(description)), journal)
         self._queue_interrupted()
         if sampler == "grid":
             self._queue_grid()
@@ -129,7 +132,9 @@ class Search:
         if before is None:
             self._study.set_user_attr(_DESCRIPTION, description)
         elif differing := sorted(key for key in {*before, *description} if before.get(key) != description.get(key)):
-            found = "; ".join(f"{key} was {_short(before.get(key))}, now {_short(description.get(key))}" for key in differing)
+            found = "; ".join(
+                f"{key} was {_short(before.get(key))}, now {_short(description.get(key))}" for key in differing
+            )
             raise DlgaugeError(
                 f"the store has a search of this name that asked for something else: {found}",
                 where=str(journal),
@@ -194,7 +199,9 @@ class Search:
             return None
         return f"pruned: no evaluation up to step {step} reached the median of the other policies at that step"
 
-    def tell(self, candidate: Candidate, outcome: str, value: float | None, reason: str | None, trials: Sequence[str]) -> None:
+    def tell(
+        self, candidate: Candidate, outcome: str, value: float | None, reason: str | None, trials: Sequence[str]
+    ) -> None:
         """Note how a candidate came out; see `Finding`."""
         from optuna.trial import TrialState
 

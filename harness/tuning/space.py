@@ -60,9 +60,7 @@ class Space:
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, to be kept beside a search and compared on its resumption."""
-        return {
-            name: {one.parameter: _plain(one) for one in dimensions} for name, dimensions in self.functions.items()
-        }
+        return {name: {one.parameter: _plain(one) for one in dimensions} for name, dimensions in self.functions.items()}
 
 
 def _plain(one: Dimension) -> dict[str, Any]:
@@ -78,8 +76,7 @@ def space_of_names(names: Sequence[str], run: Run) -> Space:
         FileFormatError: unknown names, all of them, with the nearest known ones.
     """
     chosen = list(dict.fromkeys(names)) or [name for name, function in FUNCTIONS.items() if function.in_table]
-    problems = [("--policies", _unknown(name)) for name in chosen if name not in FUNCTIONS]
-    if problems:
+    if problems := unknown_functions(chosen):
         raise combined_error(problems)
     space = Space({name: default_dimensions(name, run) for name in chosen})
     _check_policies(space, None)
@@ -106,6 +103,11 @@ def load_space(path: Path, run: Run) -> Space:
     space = Space(functions)
     _check_policies(space, document)
     return space
+
+
+def unknown_functions(names: Sequence[str]) -> list[tuple[str, str]]:
+    """What is wrong with names of functions given to `--policies`, as (option, message)."""
+    return [("--policies", _unknown(name)) for name in names if name not in FUNCTIONS]
 
 
 def _unknown(name: str) -> str:
@@ -147,7 +149,9 @@ def _dimension(name: str, value: Any) -> Dimension:
             messages = "; ".join(problem.message for problem in problems_of(error, _RangeInFile))
             raise ValueError(f"is not a range: {messages}") from None
         if found.from_ > found.to:
-            raise ValueError(f"should go from the smaller value to the larger one, not from {found.from_} to {found.to}")
+            raise ValueError(
+                f"should go from the smaller value to the larger one, not from {found.from_} to {found.to}"
+            )
         log = found.from_ > 0 if found.log is None else found.log
         if log and found.from_ <= 0:
             raise ValueError(f"should begin above 0 on a log scale, not at {found.from_}")

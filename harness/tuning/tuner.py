@@ -15,7 +15,7 @@ from harness.execution.study_runner import StudyObserver
 from harness.execution.tailing import Step
 from harness.execution.trial_runner import Observer
 from harness.records import Store
-from harness.study import Cell, FrameworkDescription, Study, Trial, make_plan
+from harness.study import Cell, FrameworkDescription, Plan, Study, Trial, make_plan
 from harness.study.matrix import short_value
 from harness.tuning.outcomes import Outcome, outcome_of
 from harness.tuning.search import Candidate, Search
@@ -77,7 +77,7 @@ class Watch:
         self._inner.on_preparing(line)
 
     @contextmanager
-    def trial(self, number: int, total: int, trial: Trial) -> Iterator[Observer]:
+    def trial(self, number: int, total: int, trial: Trial) -> Iterator[Observer]:  # noqa: ARG002  of a plan of one
         """See `StudyObserver`."""
         number, of = self.position
         with self._inner.trial(number, of or number, trial) as observer:
@@ -195,7 +195,7 @@ class Tuner:
             return known
         self._trial_stop.withdraw()
         self._watch.on_event = self._pruning(reporting, candidate) if reporting else None
-        result = self._runner.run(make_plan_of(trial))
+        result = self._runner.run(Plan(study=trial.study, trials=(trial,)))
         self._watch.on_event = None
         if framework in result.left_out:
             return result.left_out[framework]
@@ -234,19 +234,12 @@ class Tuner:
         return on_event
 
 
-def make_plan_of(trial: Trial) -> Any:
-    """A plan of one trial."""
-    from harness.study import Plan
-
-    return Plan(study=trial.study, trials=(trial,))
-
-
 def _is_pruned(outcome: Outcome) -> bool:
     return outcome.termination == "cancelled" and (outcome.reason or "").startswith(PRUNED)
 
 
 def verdict(outcomes: list[Outcome]) -> tuple[str, float | None, str | None]:
-    """How a candidate came out over its seeds, its value, and the reason; the last outcome decides if it ended early."""
+    """How a candidate came out over its seeds, its value, and the reason; one that ended early is the last."""
     last = outcomes[-1]
     if last.termination == "diverged":
         return "diverged", 0.0, f"{last.reason}, rate {last.diverged_rate:.4g}, seed {last.seed}"
