@@ -145,7 +145,8 @@ class Search:
         from optuna.trial import TrialState
 
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._study.enqueue_trial(trial.params)
+            # One that was killed before it took its parameters has them from the queue alone.
+            self._study.enqueue_trial({**trial.system_attrs.get("fixed_params", {}), **trial.params})
             self._study.tell(trial.number, state=TrialState.FAIL)
 
     def _queue_grid(self) -> None:
