@@ -92,10 +92,12 @@ def _draw(axes: Axes, ranges: Sequence[UsableRange], value: Callable[[Any], floa
         axes.plot(*_curve(found, value), color=ink.light, marker=marker, ms=4, lw=1.4, label=found.framework)
         axes.plot(*_single(found, value), color=ink.light, marker=marker, ms=2.5, ls="", alpha=0.5)
         if found.low is not None and found.high is not None:
-            axes.axvspan(found.low, found.high, color=ink.light, alpha=0.12, lw=0)
+            shade = f"{found.framework}: usable range"
+            axes.axvspan(found.low, found.high, color=ink.light, alpha=0.12, lw=0, label=shade)
         if broken := _broken(found):
             top = axes.get_xaxis_transform()
-            axes.plot(broken, [0.97] * len(broken), color=ink.light, marker="x", ls="", transform=top)
+            label = f"{found.framework}: a run diverged or failed"
+            axes.plot(broken, [0.97] * len(broken), color=ink.light, marker="x", ls="", transform=top, label=label)
     axes.grid(True, color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

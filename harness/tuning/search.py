@@ -150,11 +150,20 @@ class Search:
             self._study.tell(trial.number, state=TrialState.FAIL)
 
     def _queue_grid(self) -> None:
-        """All points, in an order drawn from the seed: a search cut short has then looked everywhere a little."""
+        """All points: functions in turn, those of each in an order drawn from the seed.
+
+        So a search cut short has looked everywhere a little, and a function with many parameters keeps no other waiting.
+        """
         points = grid_of(self._space)
         random = np.random.RandomState(derive_seed(self._seed, "tune/grid"))
+        turns: dict[str, int] = {}
+        order = []
         for index in random.permutation(len(points)):
-            function, values = points[int(index)]
+            function = points[int(index)][0]
+            turns[function] = turns.get(function, 0) + 1
+            order.append((turns[function], int(index)))
+        for _, index in sorted(order):
+            function, values = points[index]
             named = {f"{function}.{parameter}": value for parameter, value in values.items()}
             self._study.enqueue_trial({FUNCTION: function, **named}, skip_if_exists=True)
 

@@ -41,4 +41,7 @@ def test_rows_of_one_function_bear_its_parameters() -> None:
 
 
 def test_other_values_bear_their_key() -> None:
-    assert list(row_names([cell(0.1), cell(0.01)]).values()) == ["torch · learning_rate=0.1", "torch · learning_rate=0.01"]
+    assert list(row_names([cell(0.1), cell(0.01)]).values()) == [
+        "torch · learning_rate=0.1",
+        "torch · learning_rate=0.01",
+    ]

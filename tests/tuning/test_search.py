@@ -56,7 +56,7 @@ def test_a_grid_is_every_point_once_and_then_ends(tmp_path: Path) -> None:
     rest = take(search(tmp_path, "grid"), 1000)
     assert len(first) + len(rest) == len(grid_of(SPACE))
     assert len({str(policy) for policy in [*first, *rest]}) == len(grid_of(SPACE))
-    assert len({policy["policy"] for policy in first}) > 1  # not function by function
+    assert {policy["policy"] for policy in first[:3]} == {"FIX", "TRI", "SINEXP"}  # not function by function
     assert search(tmp_path, "grid").next() is None
 
 
