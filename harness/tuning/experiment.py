@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ class Experiment:
         setting: `own` for that of the workload's name.
         steps: of every run; None: as long as the setting says.
         hold_out: validation images; None: those of the setting, else a tenth.
-        overrides: further values for keys of the setting, as under `overrides` of a study file.
     """
 
     study: str
@@ -46,7 +45,6 @@ class Experiment:
     seeds: tuple[int, ...] = (1,)
     steps: int | None = None
     hold_out: int | None = None
-    overrides: Mapping[str, Any] = field(default_factory=dict)
     time_limit_s: float = 3600.0
 
 
@@ -129,7 +127,6 @@ def study_and_validation(
         },
         # Patience would end runs at different steps, and the policies are compared over the same ones.
         "early_stopping": None,
-        **experiment.overrides,
     }
     values: dict[str, Any] = {
         "study": experiment.study,
