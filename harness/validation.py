@@ -31,9 +31,15 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
 def nearest(name: str, known: Iterable[str]) -> str:
     """` … did you mean 'x'?` where a known name is near, else the list of the known names."""
     names = sorted(set(known))
-    if close := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
-        return f" … did you mean {close[0]!r}?"
+    close = [other for other in names if other.lower() == name.lower()]
+    if close := close or difflib.get_close_matches(name, names, n=5, cutoff=0.6):
+        return f" … did you mean {max(close, key=lambda other: _likeness(name, other))!r}?"
     return f"; known: {', '.join(names)}" if names else "; there are none"
+
+
+def _likeness(name: str, other: str) -> tuple[float, int]:
+    """The share of letters in common; of two names with the same share the one of the nearer length."""
+    return difflib.SequenceMatcher(None, other, name).ratio(), -abs(len(other) - len(name))
 
 
 def dotted(key_path: KeyPath) -> str:

@@ -77,7 +77,7 @@ def make_case(name: str, network: Network, setting: Setting, *, classes: int, st
     # More images than steps need, so that the order of the batches matters; two epochs for the smallest batches.
     count = max(batch_size * steps // 2, EVALUATION_BATCH_SIZE)
     highest = float(learning_rates(setting.learning_rate.model_dump(mode="json"), steps).max())
-    scale = min(batch_size / setting.batch_size, LARGEST_RATE / highest)
+    scale = min(batch_size / setting.batch_size, LARGEST_RATE / highest if highest else 1.0)
     return Case(name, network, resolved, images(count), images(EVALUATION_BATCH_SIZE), steps, rate_scale=scale)
 
 

@@ -30,7 +30,7 @@ _MATPLOTLIB_DASHES: dict[str, Any] = {
     "longdash": (0, (10, 3)),
 }
 # The same curves give the same bytes: no date, and no random names inside an SVG.
-_SETTINGS = {"svg.hashsalt": "dlgauge", "pdf.fonttype": 42, "font.size": 9}
+_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "dlgauge", "pdf.fonttype": 42, "font.size": 9}
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None},
@@ -89,7 +89,9 @@ def _figure(curves: Sequence[RateCurve], panels: bool | None, log: bool) -> Figu
 
     rows, columns = grid(len(curves), panels)
     together = rows * columns == 1
-    size = (7.5, 4.2) if together else (2.9 * columns + 0.4, 2.1 * rows + 0.4)
+    # Above the axes: inside them a legend hides what it names.
+    legend = together and len(curves) > 1
+    size = (7.5, 3.9 + 0.17 * len(curves)) if together else (2.9 * columns + 0.4, 2.1 * rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     cells = figure.subplots(rows, columns, squeeze=False).flatten()
     top = None if together or log else shared_top(curves)
@@ -106,8 +108,8 @@ def _figure(curves: Sequence[RateCurve], panels: bool | None, log: bool) -> Figu
             _finish(axes, top, log)
         else:
             axes.set_axis_off()
-    if together and len(curves) > 1:
-        cells[0].legend(fontsize=8)
+    if legend:
+        figure.legend(loc="outside upper left", fontsize=8, frameon=False)
     elif together:
         cells[0].set_title(curves[0].label, fontsize=9)
     figure.supxlabel(STEP_AXIS, fontsize=9)
@@ -150,7 +152,10 @@ def _html(curves: Sequence[RateCurve], panels: bool | None, log: bool) -> str:
         figure.update_yaxes(rangemode="tozero", range=[0, top] if top else None)
     figure.update_annotations(font_size=12)
     figure.update_layout(
-        template="plotly_white", title="Learning rates", showlegend=together, height=520 if together else 240 * rows
+        template="plotly_white",
+        showlegend=together,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0.0},
+        height=520 + 20 * len(curves) if together else 240 * rows,
     )
     html: str = figure.to_html(include_plotlyjs=True, div_id="learning-rates")
     return html

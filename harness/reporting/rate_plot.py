@@ -16,7 +16,9 @@ _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _BRAILLE = 0x2800
 
 
-def plot_lines(rates: NDArray[np.float64], *, width: int = WIDTH, height: int = HEIGHT, ascii_: bool = False) -> list[str]:
+def plot_lines(
+    rates: NDArray[np.float64], *, width: int = WIDTH, height: int = HEIGHT, ascii_: bool = False
+) -> list[str]:
     """A plot of the rates, from 0 to the highest, with its two axes.
 
     Every column of dots holds all rates of its steps, from the lowest to the highest, so that no peak is lost.
@@ -33,7 +35,9 @@ def plot_lines(rates: NDArray[np.float64], *, width: int = WIDTH, height: int = 
         rows = ["".join("*" if dot else " " for dot in row) for row in picture]
     else:
         cells = picture.reshape(height, 4, width, 2).transpose(0, 2, 1, 3)
-        rows = ["".join(chr(_BRAILLE + code) if code else " " for code in row) for row in (cells * _DOTS).sum(axis=(2, 3))]
+        rows = [
+            "".join(chr(_BRAILLE + code) if code else " " for code in row) for row in (cells * _DOTS).sum(axis=(2, 3))
+        ]
     top = f"{rates.max():.4g}"
     labels = [top, *[""] * (height - 2), "0"]
     edge, corner, floor = ("|", "+", "-") if ascii_ else ("│", "└", "─")
@@ -45,7 +49,7 @@ def plot_lines(rates: NDArray[np.float64], *, width: int = WIDTH, height: int = 
 
 
 def _picture(rates: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:
-    """Dots, row 0 at the top: every column from the lowest to the highest rate of its steps, joined to the one before."""
+    """Dots, row 0 at the top: a column from the lowest to the highest rate of its steps, joined to the one before."""
     positions = np.linspace(0, len(rates), width + 1)
     begins = np.minimum(positions[:-1].astype(int), len(rates) - 1)
     ends = np.maximum(np.ceil(positions[1:]).astype(int), begins + 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.schedules.base import PolicyError, PolicyModel
 from harness.schedules.catalogue import FUNCTIONS, Function
 from harness.schedules.policies import Policy, learning_rates, parse_policy, policy, scaled
-from harness.schedules.string_form import string_form
+from harness.schedules.prototxt import load_solver_policy, read_solver_policy
+from harness.schedules.string_form import plain_values, string_form
 
 __all__ = [
     "FUNCTIONS",
@@ -14,8 +15,11 @@ __all__ = [
     "PolicyError",
     "PolicyModel",
     "learning_rates",
+    "load_solver_policy",
     "parse_policy",
+    "plain_values",
     "policy",
+    "read_solver_policy",
     "scaled",
     "string_form",
 ]

@@ -1,7 +1,7 @@
 """What all learning-rate policies have in common, and the types of their parameters.
 
-Every policy is an immutable model with `policy` as its name. `t` is the training step, counted from 0; rates are float64.
-A parameter outside its range is refused with the reason.
+Every policy is an immutable model with `policy` as its name. `t` is the training step, counted from 0; rates are
+float64. A parameter outside its range is refused with the reason.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class PolicyError(DlgaugeError, ValueError):
 
 def _check_rate(value: float) -> float:
     if value <= 0:
-        raise ValueError(f"should be greater than 0, not {value!r}: at a rate of 0 nothing is learned, below it unlearned")
+        raise ValueError(
+            f"should be greater than 0, not {value!r}: at a rate of 0 nothing is learned, below it unlearned"
+        )
     return value
 
 
@@ -71,6 +73,9 @@ def _check_power_or_zero(value: float) -> float:
     return value
 
 
+_SMALLEST_EXPONENT = -746.0
+"""`exp` of this is 0 in float64."""
+
 _Finite = Field(strict=True, allow_inf_nan=False)
 Rate = Annotated[float, _Finite, AfterValidator(_check_rate)]
 RateOrZero = Annotated[float, _Finite, AfterValidator(_check_rate_or_zero)]
@@ -88,7 +93,7 @@ class PolicyModel(FileModel):
     """Base of all policies."""
 
     def rates(self, t: Rates) -> Rates:
-        """Learning rates at the steps `t` (float64, any shape, counted from 0): the same shape, each from its `t` alone."""
+        """Learning rates at the steps `t` (float64, any shape, counted from 0), each of its `t` alone."""
         raise NotImplementedError
 
     def at(self, step: int) -> float:
@@ -184,7 +189,7 @@ class DampedModel(RangeModel):
 
     def rates(self, t: Rates) -> Rates:
         """Learning rates at the steps `t` (float64, counted from 0)."""
-        return between(self.k0, self.k1, self.g(t) * self.gamma**t)
+        return between(self.k0, self.k1, self.g(t) * powers(self.gamma, t))
 
 
 def check_two_rates(k0: float, k1: float, compat: Compat | None) -> None:
@@ -193,7 +198,7 @@ def check_two_rates(k0: float, k1: float, compat: Compat | None) -> None:
         raise ValueError("k0 and k1 should not both be 0: at a rate of 0 nothing is learned")
     if compat == "lrbench" and k0 > k1:
         raise ValueError(
-            f"k0={k0!r} should not be greater than k1={k1!r} with compat: lrbench, whose code takes k0 for the lower rate"
+            f"k0={k0!r} should not be greater than k1={k1!r} with compat: lrbench: its code takes k0 for the lower rate"
         )
 
 
@@ -205,6 +210,18 @@ def between(k0: float, k1: float, g: Rates) -> Rates:
     low, high = min(k0, k1), max(k0, k1)
     span = high - low
     return np.where(g <= 0.5, low + span * g, high - span * (1.0 - g))
+
+
+def powers(base: float, exponents: Rates) -> Rates:
+    """`base ** exponents` for `0 < base <= 1` and exponents of at least 0.
+
+    What is too small for a number is 0 without being computed, which takes a processor many times as long.
+    """
+    if base == 1.0:
+        return np.ones(exponents.shape)
+    power = np.zeros(exponents.shape)
+    np.power(base, exponents, out=power, where=exponents <= _SMALLEST_EXPONENT / math.log(base))
+    return power
 
 
 def is_whole(value: float) -> bool:

@@ -25,7 +25,7 @@ class Function:
     Attributes:
         name: as in files.
         title: in words.
-        formula: the learning rate at step t as text; of a cyclic or restarting one `low` and `high` are the lower and the higher of k0 and k1.
+        formula: the learning rate at step t as text; `low` and `high` are the lower and the higher one of k0 and k1.
         formula_latex: the same, without the dollar signs.
         parameters: name -> what it is, in the order in which they are written.
         in_table: whether it is one of the 13 of the paper's table.
@@ -103,7 +103,12 @@ def _family(
             group=group,
         ),
         _range(
-            f"{name}EXP", f"{title}, falling exponentially", f"{g} * gamma^t", rf"{latex}\,\gamma^t", length, group=group
+            f"{name}EXP",
+            f"{title}, falling exponentially",
+            f"{g} * gamma^t",
+            rf"{latex}\,\gamma^t",
+            length,
+            group=group,
         ),
     ]
 
@@ -206,7 +211,7 @@ def _decays() -> list[Function]:
                 "l": Parameter("the steps of the decays", "whole numbers, at least 1, rising"),
             },
             {"k0": 0.01, "gamma": 0.1, "l": (1000, 1500)},
-            "counts boundaries in one state for all NSTEP: in a composite a later one goes on with the count of the earlier",
+            "counts boundaries in one state for all NSTEP: in a composite a later one goes on with the count",
         ),
         decay(
             "EXP",
@@ -247,7 +252,9 @@ def _decays() -> list[Function]:
             "sigmoid",
             ("k0 / (1 + exp(-gamma*(t - l)))", r"\frac{k_0}{1+e^{-\gamma(t-l)}}"),
             {
-                "k0": Parameter("the rate far from l: after it with gamma > 0, before it with gamma < 0", "greater than 0"),
+                "k0": Parameter(
+                    "the rate far from l: after it with gamma > 0, before it with gamma < 0", "greater than 0"
+                ),
                 "gamma": Parameter("steepness; negative: the rate falls", "any finite number"),
                 "l": Parameter("the step at which the rate is k0 / 2", _RANGES["l"].range),
             },
@@ -256,7 +263,5 @@ def _decays() -> list[Function]:
     ]
 
 
-FUNCTIONS: Mapping[str, Function] = MappingProxyType(
-    {function.name: function for function in [*_decays(), *_waves()]}
-)
+FUNCTIONS: Mapping[str, Function] = MappingProxyType({function.name: function for function in [*_decays(), *_waves()]})
 """Name -> function, those of the paper's table and those of LRBench's code alone, 34 together."""

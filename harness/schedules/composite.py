@@ -57,9 +57,9 @@ Time = Literal["restart", "continue"]
 class Composite(PolicyModel):
     """COMPOSITE: policies one after another; part `i` is in force for `at[i - 1] <= t < at[i]`.
 
-    With `time: restart`, as LRBench's `piecewiseLR` does, a part's own `t` is 0 at its first step; with `continue` it is the
-    training's. `compat: lrbench` goes to every part; if all parts have it, the count of boundaries of NSTEP goes on from
-    part to part, as in LRBench's code (see NSTEP).
+    With `time: restart`, as LRBench's `piecewiseLR` does, a part's own `t` is 0 at its first step; with `continue` it
+    is the training's. `compat: lrbench` goes to every part; if all parts have it, the count of boundaries of NSTEP
+    goes on from part to part, as in LRBench's code (see NSTEP).
 
     Attributes:
         parts: at least two functions.
@@ -80,12 +80,15 @@ class Composite(PolicyModel):
     def _boundaries_fit(self) -> Self:
         if len(self.boundaries) != len(self.parts) - 1:
             raise ValueError(
-                f"{len(self.parts)} parts need {len(self.parts) - 1} boundaries in at, not {len(self.boundaries)}: {list(self.boundaries)}"
+                f"{len(self.parts)} parts need {len(self.parts) - 1} boundaries in at, "
+                f"not {len(self.boundaries)}: {list(self.boundaries)}"
             )
         if any(later <= earlier for earlier, later in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise ValueError(f"the boundaries in at should rise, not be {list(self.boundaries)}")
         if self.time == "continue" and any(part.compat for part in self.parts):
-            raise ValueError("time should be restart with compat: lrbench: in LRBench's code every part begins at t = 0")
+            raise ValueError(
+                "time should be restart with compat: lrbench: in LRBench's code every part begins at t = 0"
+            )
         return self
 
     def rates(self, t: Rates) -> Rates:
@@ -123,9 +126,9 @@ class Composite(PolicyModel):
 class WarmUp(PolicyModel):
     """WARM_UP: `steps` steps that lead to a policy, then that policy.
 
-    `shape: linear` is `start + (r - start) t / steps`, where `r` is the first rate of the policy (P. Goyal et al., arXiv 1706.02677,
-    section 2.2: gradual warm-up); `shape: constant` is `start`. With `time: restart` the policy's own `t` is 0 at the first step after the
-    warm-up, with `continue` it is the training's.
+    `shape: linear` is `start + (r - start) t / steps`, where `r` is the first rate of the policy (P. Goyal et al.,
+    arXiv 1706.02677, section 2.2: gradual warm-up); `shape: constant` is `start`. With `time: restart` the policy's
+    own `t` is 0 at the first step after the warm-up, with `continue` it is the training's.
 
     Attributes:
         start: the learning rate at step 0; 0 only where the shape is linear.
@@ -136,9 +139,7 @@ class WarmUp(PolicyModel):
     shape: Literal["linear", "constant"] = "linear"
     start: RateOrZero
     steps: Steps
-    then: Annotated[
-        Functions | Composite, Field(discriminator="policy"), BeforeValidator(plain_values)
-    ]
+    then: Annotated[Functions | Composite, Field(discriminator="policy"), BeforeValidator(plain_values)]
     time: Time = "restart"
 
     @model_validator(mode="before")

@@ -1,8 +1,8 @@
 """The cosine waves of LRBench: COS COS2 COSEXP, and the same begun at the bottom (UP...).
 
-COS is in the table of arXiv 1908.06477, the others are in LRBench's code alone (`LRfunctions.py`), which for COS differs from
-the table: there `l` is a period, in the code half of one. With `compat: lrbench` COS follows the code; the others always do, so
-their `l` is half a period.
+COS is in the table of arXiv 1908.06477, the others are in LRBench's code alone (`LRfunctions.py`), which for COS
+differs from the table: there `l` is a period, in the code half of one. With `compat: lrbench` COS follows the code;
+the others always do, so their `l` is half a period.
 """
 
 from __future__ import annotations

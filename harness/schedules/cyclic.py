@@ -1,7 +1,7 @@
 """The triangular and the sine waves of LRBench: TRI TRI2 TRIEXP SIN SIN2 SINEXP, and the same begun at the top (D...).
 
-Source of names and formulas: arXiv 1908.06477, table of learning-rate functions; those with D are in LRBench's code alone
-(`LRfunctions.py`): the wave at `t + l`, so they start at `k1` and go down first. `l` is half a period.
+Source of names and formulas: arXiv 1908.06477, table of learning-rate functions; those with D are in LRBench's code
+alone (`LRfunctions.py`): the wave at `t + l`, so they start at `k1` and go down first. `l` is half a period.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from harness.schedules.base import (
     between,
     check_two_rates,
     is_whole,
+    powers,
 )
 
 
@@ -50,15 +51,16 @@ class Step(FunctionModel):
 
     def rates(self, t: Rates) -> Rates:
         """Learning rates at the steps `t` (float64, counted from 0)."""
-        return self.k0 * self.gamma ** ((t - np.fmod(t, float(self.l))) / self.l)
+        return self.k0 * powers(self.gamma, (t - np.fmod(t, float(self.l))) / self.l)
 
 
 class Nstep(FunctionModel):
     """NSTEP: `k0 * gamma ** i`, `i` the number of boundaries `l[0] < l[1] < ...` that are <= t.
 
-    LRBench's code counts the boundaries in a state that all its NSTEP share, is set to 0 whenever a policy is made, and passes at most one
-    boundary a call. Asked at every step from 0, as a training does, one NSTEP gives the same rates. Several in one composite do
-    not: a later one goes on with the count of the earlier. `compat: lrbench` on a composite computes that.
+    LRBench's code counts the boundaries in a state that all its NSTEP share, is set to 0 whenever a policy is made,
+    and passes at most one boundary a call. Asked at every step from 0, as a training does, one NSTEP gives the same
+    rates. Several in one composite do not, for a later one goes on with the count of the earlier; `compat: lrbench` on
+    a composite computes that.
     """
 
     policy: Literal["NSTEP"]
@@ -82,7 +84,7 @@ class Nstep(FunctionModel):
         Args:
             passed_before: boundaries that LRBench's shared state has counted already.
         """
-        return self.k0 * self.gamma ** np.maximum(self.passed(t), float(passed_before))
+        return self.k0 * powers(self.gamma, np.maximum(self.passed(t), float(passed_before)))
 
 
 class Exp(FunctionModel):
@@ -94,7 +96,7 @@ class Exp(FunctionModel):
 
     def rates(self, t: Rates) -> Rates:
         """Learning rates at the steps `t` (float64, counted from 0)."""
-        return self.k0 * self.gamma**t
+        return self.k0 * powers(self.gamma, t)
 
 
 class Inv(FunctionModel):
@@ -116,9 +118,10 @@ class Poly(FunctionModel):
     So it starts at the higher of the two rates and ends at the lower one, in whichever order they are given; with `k0`
     alone, as in the table, from `k0` to 0.
 
-    LRBench's code (`compat: lrbench`) is `(k1 - k0) (1 - t / l) ** p + k0`: `k0` is the rate at the end and `k1` the one
-    at the start, and both must be given. It goes on after step `l` with a negative number to the power `p`: with a whole `p` the rate leaves
-    the range (for an even one it rises again); with any other the code gives a complex number, here an error that names the first such step.
+    LRBench's code (`compat: lrbench`) is `(k1 - k0) (1 - t / l) ** p + k0`: `k0` is the rate at the end and `k1` the
+    one at the start, and both must be given. It goes on after step `l` with a negative number to the power `p`: with
+    a whole `p` the rate leaves the range (for an even one it rises again); with any other the code gives a complex
+    number, here an error that names the first such step.
     """
 
     policy: Literal["POLY"]
@@ -130,7 +133,9 @@ class Poly(FunctionModel):
     @model_validator(mode="after")
     def _range(self) -> Self:
         if self.compat == "lrbench" and self.k1 is None:
-            raise ValueError("k1, the rate at the start, should be given with compat: lrbench, where k0 is the one at the end")
+            raise ValueError(
+                "k1, the rate at the start, should be given with compat: lrbench, where k0 is the one at the end"
+            )
         if self.k1 is None and self.k0 == 0:
             raise ValueError("k0 should be greater than 0, not 0.0: at a rate of 0 nothing is learned")
         check_two_rates(self.k0, self.k1 or 0.0, self.compat)
@@ -154,8 +159,8 @@ class Poly(FunctionModel):
 class Sig(FunctionModel):
     """SIG: `k0 / (1 + exp(-gamma (t - l)))`, the policy `sigmoid` of Caffe.
 
-    `k0` is the rate it comes from or goes to, not the one at the start: with a positive `gamma` the rate rises to `k0`, with a
-    negative one it falls from nearly `k0` to 0; at step `l` it is `k0 / 2`.
+    `k0` is the rate it comes from or goes to, not the one at the start: with a positive `gamma` the rate rises to
+    `k0`, with a negative one it falls from nearly `k0` to 0; at step `l` it is `k0 / 2`.
     """
 
     policy: Literal["SIG"]

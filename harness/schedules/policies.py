@@ -9,13 +9,11 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from harness.fields import FileModel
 from harness.schedules.base import Compat, PolicyError, PolicyModel, Rates
-from harness.schedules.composite import Composite, WarmUp, Functions, with_compat
+from harness.schedules.composite import Composite, Functions, WarmUp, with_compat
 from harness.schedules.string_form import plain_values, read_with_positions
 from harness.validation import Problem, problems_of
 
-Policy = Annotated[
-    Functions | Composite | WarmUp, Field(discriminator="policy"), BeforeValidator(plain_values)
-]
+Policy = Annotated[Functions | Composite | WarmUp, Field(discriminator="policy"), BeforeValidator(plain_values)]
 """Any learning-rate policy: a field of this type reads plain values and the string form."""
 
 _POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)
@@ -35,7 +33,7 @@ def parse_policy(value: Policy | Mapping[str, Any] | str, compat: Compat | None 
     """The policy that a value stands for.
 
     Args:
-        value: a policy, its plain values (`{"policy": "TRI", "k0": 0.001, "k1": 0.06, "l": 250}`), or LRBench's string form.
+        value: a policy, its plain values (`{"policy": "TRI", "k0": 0.001, "k1": 0.06, "l": 250}`), or the string form.
         compat: `lrbench` for what LRBench's code computes, in every part.
 
     Raises:
@@ -62,9 +60,12 @@ def learning_rates(value: Policy | Mapping[str, Any] | str, steps: int) -> Rates
 
 
 def scaled(value: Policy, factor: float) -> Policy:
-    """The policy with every rate multiplied by a factor greater than 0: the scale of the base rate in LRBench's measure of robustness.
+    """The policy with every rate multiplied by a factor: the base rate's scale in LRBench's measure of robustness.
 
-    Up to rounding; exactly where the factor is a power of two.
+    Up to rounding, and exactly where the factor is a power of two.
+
+    Raises:
+        PolicyError: the factor is not a finite number greater than 0.
     """
     if not 0 < factor < float("inf"):
         raise PolicyError(f"the factor of a learning rate should be a finite number greater than 0, not {factor!r}")
@@ -73,9 +74,7 @@ def scaled(value: Policy, factor: float) -> Policy:
 
 def _multiplied(value: Any, factor: float) -> Any:
     if isinstance(value, dict):
-        return {
-            key: item * factor if key in _RATE_KEYS else _multiplied(item, factor) for key, item in value.items()
-        }
+        return {key: item * factor if key in _RATE_KEYS else _multiplied(item, factor) for key, item in value.items()}
     return [_multiplied(item, factor) for item in value] if isinstance(value, list) else value
 
 

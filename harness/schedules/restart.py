@@ -1,7 +1,8 @@
 """The functions of LRBench that restart: RSW RSW2 RSWEXP, and the same bent by a sine or a cosine.
 
-They are in LRBench's code alone (`LRfunctions.py`). `saw(t)` is the fractional part of `-t / l`: exactly 0 at every multiple of `l`, so the rate
-is `k0` there (at step 0 too); one step later it is almost 1, the rate near `k1`, and then it falls.
+They are in LRBench's code alone (`LRfunctions.py`). `saw(t)` is the fractional part of `-t / l`: exactly 0 at every
+multiple of `l`, so the rate is `k0` there (at step 0 too); one step later it is almost 1, the rate near `k1`, and
+then it falls.
 """
 
 from __future__ import annotations

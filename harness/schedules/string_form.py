@@ -1,15 +1,16 @@
 """LRBench's string form of learning-rate policies, read and written.
 
-LRBench writes a policy as its parameters, `name_value` joined by `+`, in any order, and several policies joined by `-` with
-their boundaries after `-AT-` (`LR.toString`, `piecewiseLR.toString`, `parseLRStr` in its `utility.py`):
+LRBench writes a policy as its parameters, `name_value` joined by `+`, in any order, and several policies joined by `-`
+with their boundaries after `-AT-` (`LR.toString`, `piecewiseLR.toString`, `parseLRStr` in its `utility.py`):
 
     lrPolicy_TRI+k0_0.001+k1_0.06+l_250
     lrPolicy_NSTEP+k0_0.001+gamma_0.1+l_8571+9286+10000
     lrPolicy_SINEXP+k0_1.0+k1_3.0+gamma_0.94+l_5-lrPolicy_FIX+k0_0.5-AT-11
     lrPolicy_FIX+k0_0.1-lrPolicy_FIX+k0_0.01-lrPolicy_FIX+k0_1e-05-AT-100+200
 
-A `+` or `-` inside a number (`1e-05`, `-0.1`) belongs to the number: the text is read from left to right, and a number is read as far as it goes. After
-`+`, a digit goes on with the list and a letter begins a name. What LRBench does not have is written with more tokens, which its own parser would refuse:
+A `+` or `-` inside a number (`1e-05`, `-0.1`) belongs to the number: the text is read from left to right, and a number
+as far as it goes. After `+`, a digit goes on with the list and a letter begins a name. What LRBench does not have is
+written with more tokens, which its own parser would refuse:
 
     ...+compat_lrbench                                              in a policy, `compat: lrbench`
     ...-AT-100+200-TIME-continue                                    a composite with `time: continue`
@@ -154,6 +155,8 @@ class _Reader:
         if "policy" not in values:
             self.place = begin
             raise self._error("a policy with its name, lrPolicy_NAME")
+        if values["policy"] == "NSTEP" and isinstance(values.get("l"), int | float):
+            values["l"] = [values["l"]]
 
     def _parameter(self, values: dict[str, Any], path: tuple[Key, ...]) -> None:
         begin = self.place
@@ -170,8 +173,7 @@ class _Reader:
             values[key] = self._match(_WORD, f"the {name} as a word")
             return
         numbers = self._numbers(key, (*path, key))
-        several = len(numbers) > 1 or (key == "l" and values.get("policy") == "NSTEP")
-        values[key] = numbers if several else numbers[0]
+        values[key] = numbers if len(numbers) > 1 else numbers[0]
 
     def _numbers(self, key: str, path: tuple[Key, ...]) -> list[float]:
         numbers: list[float] = []
@@ -209,7 +211,8 @@ class _Reader:
     def _error(self, expected: str) -> PolicyError:
         found = repr(self.text[self.place : self.place + 12]) if self.place < len(self.text) else "the end"
         return PolicyError(
-            f"{self.text!r} is no policy in LRBench's string form: at position {self.place + 1} there should be {expected}, not {found}"
+            f"{self.text!r} is no policy in LRBench's string form: "
+            f"at position {self.place + 1} there should be {expected}, not {found}"
         )
 
 

@@ -1,8 +1,8 @@
 """Waves that the functions are made of, exact at their corners.
 
-The step is reduced modulo the period before anything else: `fmod` of two floating-point numbers has no rounding error. What is
-left is a place `x` in 0 … 1 of a rising or falling half, on which sine and cosine are only ever asked for angles up to 45
-degrees, so that they are exactly 0 and 1 at the ends.
+The step is reduced modulo the period before anything else: `fmod` of two floating-point numbers has no rounding
+error. What is left is a place `x` in 0 … 1 of a rising or falling half, on which sine and cosine are only ever asked
+for angles up to 45 degrees, so that they are exactly 0 and 1 at the ends.
 """
 
 from __future__ import annotations
@@ -38,6 +38,6 @@ def half_cosine(x: Rates) -> Rates:
 
 
 def halved(wave: Rates, t: Rates, period: int) -> Rates:
-    """The wave divided by `2 ** floor(t / period)`, without a rounding error (but for what is too small for a number)."""
+    """The wave divided by `2 ** floor(t / period)`: without a rounding error, unless it is too small."""
     cycles = (t - np.fmod(t, float(period))) / period
     return np.ldexp(wave, -np.minimum(cycles, 5000.0).astype(np.int32))

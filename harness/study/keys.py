@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from harness.schedules import PolicyError, plain_values
 from harness.study.profile import ProfileFile
 from harness.validation import member_models, nearest
 from harness.workloads.settings import Setting
@@ -24,6 +25,9 @@ SHORT_NAMES = {
 }
 SCALAR_MEANS = {"learning_rate": "learning_rate.k0", "threads": "threads.intra_op"}
 """Sections that may also be given as one number, and which of their keys that is."""
+
+_POLICY = ("learning_rate",)
+"""The section that may also be given as text: a policy in LRBench's string form."""
 
 _FREE_SECTIONS = ("environment",)
 """Sections whose keys are the user's own."""
@@ -61,7 +65,8 @@ def resolve_key(key: str, value: Any) -> tuple[Part, Path]:
         UnknownKey: with the nearest known key.
     """
     name = SHORT_NAMES.get(key, key)
-    if not isinstance(value, dict):
+    is_section = isinstance(value, dict) or (isinstance(value, str) and (name,) == _POLICY)
+    if not is_section:
         name = SCALAR_MEANS.get(name, name)
     path = tuple(name.split("."))
     if name in known_paths(Setting):
@@ -82,6 +87,7 @@ def known_paths(model: type[BaseModel]) -> list[str]:
     for name, field in model.model_fields.items():
         if name == "name":
             continue
+        name = field.validation_alias if isinstance(field.validation_alias, str) else name
         paths[name] = None
         for member in member_models(field.annotation):
             paths.update(dict.fromkeys(f"{name}.{inner}" for inner in known_paths(member)))
@@ -91,7 +97,8 @@ def known_paths(model: type[BaseModel]) -> list[str]:
 def apply(values: dict[str, Any], assignments: Iterable[Assignment]) -> dict[str, Any]:
     """A copy of a setting's or profile's plain values with the assignments in it.
 
-    A mapping replaces its whole section (`learning_rate: {policy: FIX, k0: 0.1}`); keys inside a section come after it.
+    A mapping replaces its whole section (`learning_rate: {policy: FIX, k0: 0.1}`), and so does a policy as text
+    (`learning_rate: lrPolicy_FIX+k0_0.1`); keys inside a section come after it.
     Giving `steps` drops the `epochs` of the setting, and the other way round.
     """
     result = copy.deepcopy(values)
@@ -101,8 +108,19 @@ def apply(values: dict[str, Any], assignments: Iterable[Assignment]) -> dict[str
         for name in {"steps", "epochs"} - lengths:
             result.pop(name, None)
     for assignment in ordered:
-        section = result
+        section: Any = result
         for name in assignment.path[:-1]:
-            section = section.setdefault(name, {})
-        section[assignment.path[-1]] = copy.deepcopy(assignment.value)
+            section = section.setdefault(name, {}) if isinstance(section, dict) else None
+        if isinstance(section, dict):  # else the section is no mapping, which the validation tells
+            section[assignment.path[-1]] = _plain(assignment)
     return result
+
+
+def _plain(assignment: Assignment) -> Any:
+    """A copy of the value; a policy as text becomes a mapping, so that keys inside it can follow."""
+    if assignment.path == _POLICY and isinstance(assignment.value, str):
+        try:
+            return plain_values(assignment.value)
+        except PolicyError:
+            return assignment.value  # the validation tells what is wrong with it
+    return copy.deepcopy(assignment.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
@@ -9,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import numpy as np
 from pydantic import ValidationError
 
 from harness.fields import FileModel
-from harness.schedules import parse_policy
+from harness.schedules import Policy, PolicyError
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
 from harness.study.model import Cell, StudyFile
@@ -179,7 +179,8 @@ class _Expansion:
         """Note a problem at the value of the study that it comes from, else where setting or profile is named."""
         own = [assignment for assignment in assignments if assignment.part == part]
         touching = [assignment for assignment in own if assignment.touches(path)] or (own if not path else [])
-        where = touching[-1].where if touching else self.document.where(key_path)
+        holding = [assignment for assignment in touching if len(assignment.path) <= len(path)] or touching
+        where = holding[-1].where if holding else self.document.where(key_path)
         self.problems.append((where, message))
 
 
@@ -210,10 +211,17 @@ def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple
             yield ("early_stopping", "patience_steps"), f"{message}comes after {first} steps"
     if setting.warm_up_steps >= steps:
         yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
-    with np.errstate(over="ignore"):
-        ends = parse_policy(setting.learning_rate).rates(np.array([0.0, steps - 1.0]))
-    if not np.isfinite(ends).all():
-        yield ("learning_rate",), f"learning_rate leaves the finite numbers within {steps} steps"
+    if fault := _fault_of_rates(setting.learning_rate, steps):
+        yield ("learning_rate",), fault
+
+
+@functools.lru_cache(maxsize=256)
+def _fault_of_rates(policy: Policy, steps: int) -> str | None:
+    try:
+        policy.trace(steps)
+    except PolicyError as error:
+        return str(error)
+    return None
 
 
 def _too_large(key: str, size: int, dataset: str, images: str) -> str:
@@ -226,4 +234,6 @@ def short_value(value: Any) -> str:
         return " ".join(
             str(item) if key in ("policy", "kind") else f"{key}={short_value(item)}" for key, item in value.items()
         )
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return f"[{', '.join(short_value(item) for item in value)}]"
     return value if isinstance(value, str) else json.dumps(value)

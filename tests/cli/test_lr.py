@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.errors import DlgaugeError
+from harness.paths import PROJECT_ROOT
 from harness.reporting import rate_figures
 from harness.schedules import FUNCTIONS, parse_policy
 from harness.workloads.settings import load_setting
@@ -80,6 +82,22 @@ def test_a_policy_from_files(tmp_path: Path) -> None:
     assert found[10] == 0.1
 
 
+SOLVER = """net: "lenet.prototxt"
+base_lr: 0.01
+lr_policy: "inv"
+gamma: 0.0001
+power: 0.75
+max_iter: 10000
+"""
+
+
+def test_a_policy_from_a_caffe_solver(tmp_path: Path) -> None:
+    file = tmp_path / "solver.prototxt"
+    file.write_text(SOLVER)
+    setting = load_setting("caffe-mnist").learning_rate.trace(20)
+    assert np.array_equal(rates_in(dlgauge("lr", "trace", file, "--steps", "20").stdout), setting)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -127,7 +145,7 @@ def test_show_tells_formula_ranges_and_draws(tmp_path: Path) -> None:
     assert file.read_text().startswith("<?xml")
 
 
-BEGINNINGS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".html": b"<html>"}
+BEGINNINGS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".html": b"<!doctype html>"}
 
 
 @pytest.mark.parametrize("suffix", rate_figures.SUFFIXES)
@@ -174,3 +192,18 @@ def test_an_export_as_csv_is_the_trace(tmp_path: Path) -> None:
     file = tmp_path / "rates.csv"
     dlgauge("lr", "export", TRI, "--steps", "600", "--to", "csv", "--out", file)
     assert file.read_text() == dlgauge("lr", "trace", TRI, "--steps", "600").stdout
+
+
+def test_the_page_shows_what_the_commands_print() -> None:
+    page = (PROJECT_ROOT / "docs" / "learning-rates.md").read_text()
+    shown = re.findall(r"<!-- dlgauge (lr [^:]+):begin -->\n```\n\$ dlgauge (.*)\n([^`]*)```", page)
+    assert len(shown) == page.count("<!-- dlgauge lr ") // 2 == 3
+    for block, command, output in shown:
+        assert block == command
+        assert dlgauge(*command.split()).stdout == output, "run: scripts/refresh-docs --learning-rates"
+    for one in json.loads(dlgauge("lr", "list", "--json").stdout):
+        formula, _, rest = one["formula"].replace("|", "\\|").partition(", ")
+        assert f"| {one['name']} | {'table' if one['in_table'] else 'code'} | `{formula}`" in page
+        assert rest in page
+        assert f"`{one['example']}`" in page
+        assert (one["lrbench"] or "") in page

@@ -35,7 +35,7 @@ def test_few_curves_share_axes_and_many_do_not() -> None:
 
 
 def test_panels_share_an_axis_where_none_becomes_a_line() -> None:
-    low, middle, high = (RateCurve("", np.array([0.0, top])) for top in (0.01, 0.03, 0.04))
+    low, middle, high = (RateCurve("", np.array([0.0, top])) for top in (0.001, 0.03, 0.04))
     assert shared_top([middle, high]) == 0.04 * 1.05
     assert shared_top([low, high]) is None
 

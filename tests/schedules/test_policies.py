@@ -4,49 +4,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from harness.schedules import learning_rates, parse_policy
-
-RATE = st.floats(1e-6, 10)
-GAMMA = st.floats(0.5, 1.0)
-LENGTH = st.integers(1, 500)
-
-POLICIES = st.one_of(
-    st.builds(lambda k0: {"policy": "FIX", "k0": k0}, RATE),
-    st.builds(lambda k0, gamma, length: {"policy": "STEP", "k0": k0, "gamma": gamma, "l": length}, RATE, GAMMA, LENGTH),
-    st.builds(
-        lambda k0, gamma, bounds: {"policy": "NSTEP", "k0": k0, "gamma": gamma, "l": sorted(bounds)},
-        RATE,
-        GAMMA,
-        st.sets(LENGTH, min_size=1, max_size=5),
-    ),
-    st.builds(lambda k0, gamma: {"policy": "EXP", "k0": k0, "gamma": gamma}, RATE, GAMMA),
-    st.builds(lambda k0, gamma, p: {"policy": "INV", "k0": k0, "gamma": gamma, "p": p}, RATE, GAMMA, st.floats(0, 3)),
-    st.builds(lambda k0, p, length: {"policy": "POLY", "k0": k0, "p": p, "l": length}, RATE, st.floats(0.1, 4), LENGTH),
-)
+from harness.schedules import Policy, PolicyError, learning_rates, string_form
+from tests.schedules.strategies import POLICIES, SOME
 
 
-@given(POLICIES)
-def test_a_decaying_policy_starts_at_k0_and_never_rises(policy: dict) -> None:
-    rates = learning_rates(policy, 300)
-    assert rates.dtype == np.float64
-    assert rates.shape == (300,)
-    assert rates[0] == pytest.approx(policy["k0"], rel=1e-12)
-    assert (np.diff(rates) <= 1e-15 * rates[0]).all()
-    assert (rates >= 0).all()
-
-
+@SOME
 @given(POLICIES, st.integers(1, 100), st.integers(0, 100))
-def test_the_rate_of_a_step_does_not_depend_on_how_many_steps_follow(policy: dict, steps: int, more: int) -> None:
+def test_the_rate_of_a_step_does_not_depend_on_how_many_steps_follow(policy: Policy, steps: int, more: int) -> None:
     np.testing.assert_array_equal(learning_rates(policy, steps), learning_rates(policy, steps + more)[:steps])
 
 
+@SOME
 @given(POLICIES)
-def test_plain_values_and_model_give_the_same(policy: dict) -> None:
-    model = parse_policy(policy)
-    assert parse_policy(model.model_dump(mode="json")) == model
-    np.testing.assert_array_equal(learning_rates(model, 20), learning_rates(policy, 20))
+def test_plain_values_text_and_model_give_the_same(policy: Policy) -> None:
+    rates = learning_rates(policy, 20)
+    np.testing.assert_array_equal(learning_rates(policy.model_dump(mode="json"), 20), rates)
+    np.testing.assert_array_equal(learning_rates(string_form(policy), 20), rates)
 
 
 def test_caffes_inv_ends_where_the_solver_says() -> None:
@@ -71,24 +45,8 @@ def test_values_by_hand(policy: dict, expected: list[float]) -> None:
     np.testing.assert_allclose(learning_rates(policy, 6), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        {"policy": "NSTEP", "k0": 1.0, "gamma": 0.1, "l": [4, 4]},
-        {"policy": "NSTEP", "k0": 1.0, "gamma": 0.1, "l": []},
-        {"policy": "FIX", "k0": 0.0},
-        {"policy": "FIX", "k0": float("nan")},
-        {"policy": "FIX", "k0": 1.0, "gamma": 0.1},
-        {"policy": "STEP", "k0": 1.0, "gamma": 0.1, "l": 0},
-        {"policy": "WARP", "k0": 1.0},
-        {"k0": 1.0},
-    ],
-)
-def test_what_is_no_policy_is_refused(policy: dict) -> None:
-    with pytest.raises(ValidationError):
-        learning_rates(policy, 1)
-
-
-def test_a_rate_that_leaves_the_finite_numbers_is_an_error_with_its_step() -> None:
-    with pytest.raises(ValueError, match="not finite from step 1024"):
-        learning_rates({"policy": "EXP", "k0": 1.0, "gamma": 2.0}, 2000)
+def test_a_rate_that_is_none_is_an_error_with_its_step() -> None:
+    policy = {"policy": "POLY", "k0": 0.0, "k1": 1.0, "p": 0.5, "l": 1024, "compat": "lrbench"}
+    assert learning_rates(policy, 1025)[-1] == 0.0
+    with pytest.raises(PolicyError, match="not finite from step 1025"):
+        learning_rates(policy, 2000)

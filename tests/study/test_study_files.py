@@ -25,6 +25,30 @@ def profile_of(study) -> dict:
     return make_plan(study).trials[0].specification["profile"]
 
 
+def test_a_policy_may_be_text_in_overrides_and_vary(study_of) -> None:
+    study = study_of(
+        "overrides:\n  learning_rate: lrPolicy_TRI+k0_0.1+k1_0.2+l_10\n  rate: 0.05\n  learning_rate.l: 7\n"
+    )
+    assert setting_of(study)["learning_rate"] == {"policy": "TRI", "k0": 0.05, "k1": 0.2, "l": 7}
+    plan = make_plan(
+        study_of("vary:\n  learning_rate:\n    - lrPolicy_FIX+k0_0.01\n    - {policy: COS, k0: 0.0, k1: 1.0, l: 5}\n")
+    )
+    assert {trial.specification["setting"]["learning_rate"]["policy"] for trial in plan.trials} == {"FIX", "COS"}
+    assert any("learning_rate=lrPolicy_FIX+k0_0.01" in trial.label for trial in plan.trials)
+
+
+def test_a_composite_is_varied_and_its_boundaries_are_a_key(study_of) -> None:
+    composite = "{policy: COMPOSITE, parts: [{policy: FIX, k0: 0.1}, lrPolicy_FIX+k0_0.2], at: [5]}"
+    study = study_of(f"overrides:\n  learning_rate.at: [7]\nvary:\n  learning_rate:\n    - {composite}\n")
+    policy = setting_of(study)["learning_rate"]
+    assert policy == {
+        "policy": "COMPOSITE",
+        "parts": [{"policy": "FIX", "k0": 0.1}, {"policy": "FIX", "k0": 0.2}],
+        "at": [7],
+        "time": "restart",
+    }
+
+
 def test_overrides_reach_setting_and_profile(study_of) -> None:
     study = study_of(
         "overrides:\n  steps: 300\n  momentum: 0.5\n  rate: 1e-3\n  evaluation.every_steps: 100\n"
@@ -148,7 +172,31 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
             "x.yaml:8: unknown key 'gamma' in learning_rate",
         ),
         ("overrides:\n  name: x\n", "x.yaml:7: unknown key 'name' in overrides"),
-        ("overrides:\n  learning_rate: {policy: EXP, k0: 1, gamma: 9}\n", "learning_rate leaves the finite numbers"),
+        (
+            "overrides:\n  learning_rate: {policy: EXP, k0: 1, gamma: 9}\n",
+            "x.yaml:7: learning_rate.gamma should be greater than 0 and at most 1, not 9.0",
+        ),
+        (
+            "overrides:\n  steps: 9\n  learning_rate: lrPolicy_POLY+k0_0+k1_1+p_0.5+l_3+compat_lrbench\n",
+            "x.yaml:8: the learning rate is not finite from step 4 on: POLY k0=0.0 k1=1.0 p=0.5 l=3",
+        ),
+        (
+            "overrides:\n  learning_rate: lrPolicy_TRI+k0_0.1+k1_0.2+l\n",
+            "x.yaml:7: learning_rate: 'lrPolicy_TRI+k0_0.1+k1_0.2+l' is no policy in LRBench's string form: at",
+        ),
+        (
+            "overrides:\n  learning_rate: lrPolicy_TRI+k0_0.1+k1_-0.2+l_5\n  learning_rate.l: 7\n",
+            "x.yaml:7: learning_rate.k1 should be at least 0, not -0.2",
+        ),
+        (
+            "overrides:\n  learning_rate: lrPolicy_tri+k0_0.1\n",
+            "unknown policy 'tri' in learning_rate … did you mean 'TRI'?",
+        ),
+        ("overrides:\n  learning_rate: tri\n  rate: 0.1\n", "x.yaml:7: learning_rate: 'tri' is no policy in LRBench's"),
+        (
+            "overrides:\n  learning_rate: {policy: TRI, k0: 2.0, k1: 0.1, l: 0}\n",
+            "x.yaml:7: learning_rate.l should be at least 1",
+        ),
         ("vary:\n  batch_size: 16\n", "x.yaml:7: vary.batch_size should be a valid tuple, not 16"),
         ("vary:\n  batch_size: []\n", "x.yaml:7: vary.batch_size"),
         ("profiles: [lokal]\n", "x.yaml:6: unknown profile 'lokal' … did you mean 'local'?"),

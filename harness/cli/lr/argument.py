@@ -1,4 +1,4 @@
-"""POLICY on a command line: LRBench's string form, a settings file, a setting of the project, or a function's name."""
+"""POLICY on a command line: LRBench's string form, a file, a setting of the project, or a function's name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 100_000_000
 YAML_SUFFIXES = (".yaml", ".yml")
+SOLVER_SUFFIX = ".prototxt"
 POLICY_HELP = (
-    "A policy in LRBench's string form (lrPolicy_TRI+k0_0.001+k1_0.06+l_250), a settings file (.yaml), or a setting of "
-    "the project (caffe-mnist)."
+    "A policy in LRBench's string form (lrPolicy_TRI+k0_0.001+k1_0.06+l_250), a settings file (.yaml), a Caffe solver "
+    "(.prototxt), or a setting of the project (caffe-mnist)."
 )
 STEPS = typer.Option(..., "--steps", min=1, max=MOST_STEPS, help="Number of steps; they are counted from 0.")
 DRAWN_STEPS = typer.Option(2000, "--steps", min=1, max=MOST_STEPS, help="Number of steps to draw.")
@@ -52,6 +53,8 @@ def read_policy(text: str, compat: Compat | None = None, *, example: bool = Fals
     path = Path(text)
     if path.suffix.lower() in YAML_SUFFIXES:
         return _from_file(path, compat)
+    if path.suffix.lower() == SOLVER_SUFFIX:
+        return _from_solver(path, compat)
     if text.startswith("lrPolicy") or "+" in text:
         return _parsed(text, compat)
     if text in FUNCTIONS:
@@ -105,21 +108,27 @@ def _from_file(path: Path, compat: Compat | None) -> Policy:
     """The policy of a settings file, or of a file that holds a policy alone."""
     from pydantic import ConfigDict
 
+    from harness import schedules
     from harness.fields import FileModel
-    from harness.schedules import Policy
     from harness.yaml_files import load_yaml, validate
 
     class Part(FileModel):
         """What counts of a settings file here."""
 
         model_config = ConfigDict(extra="ignore")
-        learning_rate: Policy
+        learning_rate: schedules.Policy
 
     document = load_yaml(path)
     if "policy" in document.value:
         document = _as_setting(document)
     part = validate(document, Part)
     return _parsed(part.learning_rate, compat, where=document.where(("learning_rate",)))
+
+
+def _from_solver(path: Path, compat: Compat | None) -> Policy:
+    from harness.schedules.prototxt import load_solver_policy
+
+    return _parsed(load_solver_policy(path), compat, where=str(path))
 
 
 def _as_setting(document: YamlDocument) -> YamlDocument:

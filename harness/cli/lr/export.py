@@ -36,9 +36,6 @@ def export(
 
     chosen = read_policy(policy, compat)
     rates = learning_rates(chosen, steps)
-    if target is Target.CSV:
-        text = "".join(csv_lines(rates))
-    else:
-        text = python_file(target.value, string_form(chosen), rates)
-    write_text(out, text)
+    as_csv = target is Target.CSV
+    write_text(out, "".join(csv_lines(rates)) if as_csv else python_file(target, string_form(chosen), rates))
     typer.echo(f"written: {out}", err=True)

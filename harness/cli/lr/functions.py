@@ -21,7 +21,7 @@ def list_functions(
     groups: dict[str, list[tuple[str, ...]]] = {}
     for function in functions:
         mark = "table" if function.in_table else ""
-        row = (function.name, mark, ", ".join(function.parameters), function.formula)
+        row: tuple[str, ...] = (function.name, mark, ", ".join(function.parameters), function.formula)
         groups.setdefault(function.group, []).append(row)
     widths = [max(len(row[column]) for rows in groups.values() for row in rows) for column in range(3)]
     for group, rows in groups.items():

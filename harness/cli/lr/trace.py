@@ -31,11 +31,11 @@ def trace(
         Format.CSV,
         "--format",
         "-f",
-        help="csv: columns step,learning_rate; json: a list of objects with these keys; table: for people, at most 50 rows.",
+        help="csv: columns step,learning_rate; json: a list of objects with these keys; table: at most 50 rows.",
     ),
     out: Path | None = typer.Option(None, "--out", "-o", help="Write to this file instead of the terminal."),
 ) -> None:
-    """The learning rate of every step, with as many digits as a float64 has."""
+    """The learning rate of every step; CSV and JSON hold all digits of the float64."""
     from harness.cli.lr.argument import read_policy
     from harness.schedules import learning_rates
     from harness.schedules.export import csv_lines
@@ -68,6 +68,6 @@ def _table(rates: Any) -> Iterator[str]:
     width = max(len("step"), len(str(len(rates) - 1)))
     yield f"{'step':>{width}}  learning rate\n"
     for step in shown.tolist():
-        yield f"{step:>{width}}  {float(rates[step])!r}\n"
+        yield f"{step:>{width}}  {rates[step]:.9g}\n"
     if len(shown) < len(rates):
-        yield f"{len(shown)} of {len(rates)} steps; all of them: --format csv\n"
+        yield f"{len(shown)} of {len(rates)} steps; all of them, with all digits: --format csv\n"

@@ -31,7 +31,8 @@ def torch_scheduler(policy: AnyPolicy, optimizer: Any, steps: int) -> Any:
         DlgaugeError: this interpreter has no Torch.
         PolicyError: `policy` is none, or has no learning rate at some step; `steps` is below 1.
     """
-    return _module("torch_table", "torch").RateTable(optimizer, _trace(policy, steps))
+    rates = _trace(policy, steps)
+    return _module("torch_table", "torch").RateTable(optimizer, rates)
 
 
 def keras_schedule(policy: AnyPolicy, steps: int) -> Any:
@@ -39,7 +40,8 @@ def keras_schedule(policy: AnyPolicy, steps: int) -> Any:
 
     The rate is that of the trace rounded to float32. Arguments and errors as `torch_scheduler`.
     """
-    return _module("keras_table", "keras").RateTable(_trace(policy, steps))
+    rates = _trace(policy, steps)
+    return _module("keras_table", "keras").RateTable(rates)
 
 
 def optax_schedule(policy: AnyPolicy, steps: int) -> Callable[[Any], Any]:
@@ -48,7 +50,8 @@ def optax_schedule(policy: AnyPolicy, steps: int) -> Callable[[Any], Any]:
     The rate is that of the trace rounded to float32 (float64 under `jax_enable_x64`). Arguments and errors as
     `torch_scheduler`; it needs JAX alone.
     """
-    schedule: Callable[[Any], Any] = _module("optax_table", "jax").rate_table(_trace(policy, steps))
+    rates = _trace(policy, steps)
+    schedule: Callable[[Any], Any] = _module("optax_table", "jax").rate_table(rates)
     return schedule
 
 

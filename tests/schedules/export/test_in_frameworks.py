@@ -34,7 +34,9 @@ PLACES = {
 
 def policies() -> dict[str, Any]:
     """Every function with the parameters of its example, made short, and what is no function of the table."""
-    found: dict[str, Any] = {name: {"policy": name, **_shortened(function.example)} for name, function in FUNCTIONS.items()}
+    found: dict[str, Any] = {
+        name: {"policy": name, **_shortened(function.example)} for name, function in FUNCTIONS.items()
+    }
     found["COS_in_code"] = {**found["COS"], "compat": "lrbench"}
     found["composite"] = "lrPolicy_SINEXP+k0_0.1+k1_0.3+gamma_0.94+l_5-lrPolicy_FIX+k0_0.5-AT-11"
     found["warm_up"] = {"policy": "WARM_UP", "start": 0.0, "steps": 10, "then": found["POLY"]}

@@ -11,8 +11,7 @@ IN_TRAINING = ("TRI", "SINEXP", "POLY", "composite")
 
 
 def model_of_one_weight():
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    return model
+    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
 
 
 def minus_mean(_, output):
@@ -65,7 +64,9 @@ def main():
         found = keras.ops.convert_to_numpy(schedule(steps))
         assert found.dtype == np.float32
         equal(found, rates, f"{case.name}, file")
-        equal(keras.ops.convert_to_numpy(keras_schedule(case.policy, len(rates))(steps)), rates, f"{case.name}, function")
+        equal(
+            keras.ops.convert_to_numpy(keras_schedule(case.policy, len(rates))(steps)), rates, f"{case.name}, function"
+        )
         again = type(schedule).from_config(schedule.get_config())
         equal(again.rates, case.rates, f"{case.name}, get_config")
         config = keras.optimizers.schedules.serialize(module.schedule)
