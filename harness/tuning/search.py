@@ -152,7 +152,7 @@ class Search:
     def _queue_grid(self) -> None:
         """All points: functions in turn, those of each in an order drawn from the seed.
 
-        So a search cut short has looked everywhere a little, and a function with many parameters keeps no other waiting.
+        So a search cut short has looked everywhere a little; a function with many parameters keeps no other waiting.
         """
         points = grid_of(self._space)
         random = np.random.RandomState(derive_seed(self._seed, "tune/grid"))
