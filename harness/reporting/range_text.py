@@ -10,8 +10,9 @@ from harness.tuning.range_test import RatePoint, UsableRange
 
 RULE = (
     "rule: usable is a rate at which no seed diverged or failed and which has at least {share:.0f} % of the best\n"
-    "      fall of the training loss (first mini-batch to the mean of the last fifth of the steps) and of the best gain\n"
-    "      in validation top-1 over guessing; the range is the unbroken run of usable rates around the largest fall"
+    "      fall of the training loss (first mini-batch to the mean of the last fifth of the steps) and of the\n"
+    "      best gain in validation top-1 over guessing; the range is the unbroken run of usable rates around the\n"
+    "      largest fall"
 )
 
 
