@@ -12,7 +12,7 @@ from tests.tuning.test_range_rule import diverged, judged, outcome
 
 
 @pytest.mark.parametrize(
-    ("suffix", "begin"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".html", b"<html")]
+    ("suffix", "begin"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".html", b"<!doctype html>")]
 )
 def test_a_figure_of_every_form(tmp_path: Path, suffix: str, begin: bytes) -> None:
     found = judged([outcome(0.001, loss=1.9), outcome(0.01), outcome(0.1), diverged(1.0)])
