@@ -51,10 +51,14 @@ class YamlDocument:
 
     def where(self, key_path: Sequence[str | int] = ()) -> str:
         """`file:line` of a key, or of the nearest enclosing key that is in the file."""
+        return f"{display_path(self.path)}:{self.line(key_path)}"
+
+    def line(self, key_path: Sequence[str | int] = ()) -> int:
+        """The line of a key, or of the nearest enclosing key that is in the file."""
         path = tuple(key_path)
         while path and path not in self.lines:
             path = path[:-1]
-        return f"{display_path(self.path)}:{self.lines.get(path, 1)}"
+        return self.lines.get(path, 1)
 
     def get(self, key_path: Sequence[str | int]) -> Any:
         """The value at a key path, None where there is none."""
@@ -192,10 +196,7 @@ def file_error(document: YamlDocument, problems: Iterable[Problem]) -> FileForma
 
 
 def _located(document: YamlDocument, problems: Iterable[Problem]) -> Iterator[tuple[str, str]]:
-    def line(problem: Problem) -> int:
-        return int(document.where(problem.key_path).rsplit(":", 1)[1])
-
-    for problem in sorted(problems, key=line):
+    for problem in sorted(problems, key=lambda problem: document.line(problem.key_path)):
         yield document.where(problem.key_path), problem.message
 
 

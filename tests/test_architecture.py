@@ -20,6 +20,7 @@ PARTS = [
     "records",
     "parity",
     "analysis",
+    "tuning",
     "reporting",
     "testing",
     "cli",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.host import describe_host, host_identity
+from harness.study.matrix import short_value
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -85,10 +86,19 @@ def row_names(keys: Iterable[CellKey]) -> dict[CellKey, str]:
     are equal even so are told apart by the values of the specification in which they differ.
     """
     listed = list(dict.fromkeys(keys))
+    varied: dict[str, set[str]] = {}
+    for key in listed:
+        for name, value in key.varied:
+            varied.setdefault(name, set()).add(value)
+    short = {name: _short_names(values) for name, values in varied.items()}
     parts = [part for part in ("workload", "setting", "profile") if len({getattr(key, part) for key in listed}) > 1]
     names = {
         key: " · ".join(
-            (key.framework, *(getattr(key, part) for part in parts), *(f"{name}={value}" for name, value in key.varied))
+            (
+                key.framework,
+                *(getattr(key, part) for part in parts),
+                *(short[name].get(value, f"{name}={value}") for name, value in key.varied),
+            )
         )
         for key in listed
     }
@@ -170,8 +180,16 @@ def differing_keys(specifications: Sequence[str]) -> list[str]:
 
 
 def plain_value(value: Any) -> str:
-    """A varied value as short text: numbers as they are written, the rest as JSON."""
+    """A varied value as short text: numbers as they are written, a policy as `TRI k0=0.01 k1=0.06 l=250`."""
+    if isinstance(value, Mapping) and ("policy" in value or "kind" in value):
+        return short_value(value)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _short_names(texts: Iterable[str]) -> dict[str, str]:
+    """Of the policies among varied values: the function's name alone, where that tells them apart, else the whole."""
+    words = {text: text.split(" ", 1)[0] for text in set(texts) if " " in text and "=" in text}
+    return words if len(set(words.values())) == len(words) else {text: text for text in words}
 
 
 def _shared(specification: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class StudyResult:
         skipped: number of trials that had a final record.
         skipped_failures: how many of those ended in anything but `completed`.
         left_out: framework name -> why its trials were not run.
-        cancelled: the user stopped the study.
+        cancelled: the study was asked to stop.
     """
 
     ran: list[TerminationKind] = field(default_factory=list)

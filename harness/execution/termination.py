@@ -30,7 +30,7 @@ class Evidence:
         protocol_error: the first line that was not the protocol.
         end: how its processes ended.
         timed_out_after_s: the limit, where it was passed.
-        cancelled: the user asked to stop.
+        cancelled: why it was asked to stop; None where nobody asked.
         engine_error: the container engine failed or went away.
         memory_limit_bytes: of the profile.
     """
@@ -39,7 +39,7 @@ class Evidence:
     protocol_error: str | None
     end: LaunchEnd
     timed_out_after_s: float | None = None
-    cancelled: bool = False
+    cancelled: str | None = None
     engine_error: str | None = None
     memory_limit_bytes: int | None = None
 
@@ -63,7 +63,7 @@ def _kind_and_reason(evidence: Evidence) -> tuple[TerminationKind, str | None]:
 
 def _stopped_by_us(evidence: Evidence) -> tuple[TerminationKind, str] | None:
     if evidence.cancelled:
-        return TerminationKind.CANCELLED, "stopped by the user"
+        return TerminationKind.CANCELLED, evidence.cancelled
     if evidence.timed_out_after_s is not None:
         return TerminationKind.TIMED_OUT, f"not finished within the time limit of {evidence.timed_out_after_s:g} s"
     return None

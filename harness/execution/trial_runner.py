@@ -55,7 +55,7 @@ class _Course:
     not_measured: dict[str, str] = field(default_factory=dict)
     t_worker_ns: int | None = None
     timed_out_after_s: float | None = None
-    cancelled: bool = False
+    cancelled: str | None = None
     canary: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -192,7 +192,7 @@ class _Watch:
             self.read_events()
             self._show_progress()
             if stop.requested:
-                self._course.cancelled = True
+                self._course.cancelled = stop.reason
             elif time.monotonic() >= deadline:
                 self._course.timed_out_after_s = time_limit_s
             else:

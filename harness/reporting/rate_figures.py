@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +70,17 @@ def write_figure(curves: Sequence[RateCurve], path: Path, *, panels: bool | None
     if suffix == ".html":
         write_bytes(path, _html(curves, panels, log).encode())
         return
+    write_drawn(lambda: _figure(curves, panels, log), path)
+
+
+def write_drawn(draw: Callable[[], Figure], path: Path) -> None:
+    """Write what `draw` makes with Matplotlib; the same figure gives the same bytes."""
     import matplotlib
 
+    suffix = check_suffix(path)
     with matplotlib.rc_context(_SETTINGS):
         buffer = io.BytesIO()
-        figure = _figure(curves, panels, log)
-        figure.savefig(buffer, format=suffix[1:], dpi=_DOTS_PER_INCH, metadata=_METADATA[suffix])
+        draw().savefig(buffer, format=suffix[1:], dpi=_DOTS_PER_INCH, metadata=_METADATA[suffix])
     write_bytes(path, buffer.getvalue())
 
 

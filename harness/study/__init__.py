@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.study.frameworks import FrameworkDescription, load_framework, load_frameworks
-from harness.study.loading import find_study, load_study, study_names
+from harness.study.loading import find_study, load_study, study_names, study_of
 from harness.study.model import Cell, Study
 from harness.study.plan import make_plan
 from harness.study.profile import Profile, load_profile
@@ -26,4 +26,5 @@ __all__ = [
     "load_study",
     "make_plan",
     "study_names",
+    "study_of",
 ]

@@ -66,7 +66,19 @@ def load_study(
     Raises:
         FileFormatError: every problem of the study, with file, line, key and value.
     """
-    document = load_yaml(find_study(path))
+    return study_of(load_yaml(find_study(path)), frameworks=frameworks, cpus=cpus)
+
+
+def study_of(
+    document: YamlDocument,
+    *,
+    frameworks: Mapping[str, FrameworkDescription] | None = None,
+    cpus: Sequence[int] | None = None,
+) -> Study:
+    """The study that a document describes, whether it is a file's or was put together by a command.
+
+    Args, Raises: as `load_study`; places in errors are those of the document's `where`.
+    """
     file = validate(document, StudyFile)
     ingredients = _collect(document, file, load_frameworks() if frameworks is None else frameworks)
     cells = expand(document, file, ingredients, allowed_cpus() if cpus is None else tuple(cpus))

@@ -247,7 +247,7 @@ def _too_large(key: str, size: int, dataset: str, images: str) -> str:
 
 def short_value(value: Any) -> str:
     """A value of a varied key as short text, such as `INV k0=0.01 gamma=0.0001 p=0.75`."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return " ".join(
             str(item) if key in ("policy", "kind") else f"{key}={short_value(item)}" for key, item in value.items()
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.lr import export, functions, plot, show, trace
+from harness.cli.lr import export, functions, plot, range_test, show, trace, tune
 
 app = typer.Typer(name="lr", help="Learning-rate policies.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,3 +19,5 @@ app.command()(show.show)
 app.command()(trace.trace)
 app.command()(plot.plot)
 app.command()(export.export)
+app.command("range-test")(range_test.range_test)
+app.command()(tune.tune)
