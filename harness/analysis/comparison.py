@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
-from harness.analysis.columns import DEFAULT_KEYS, Column, select_columns
+from harness.analysis.columns import DEFAULT_KEYS, Column, cost_column, select_columns
 from harness.analysis.disturbances import Disturbance, disturbances_of
 from harness.analysis.notes import notes
 from harness.analysis.sampling import Sampling, sampling_of
 from harness.analysis.stability import Stability, judge_stability
 from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, summarise
 from harness.errors import DlgaugeError
+from harness.records.cost import cost_to_threshold
 from harness.records.validation import NO_VALIDATION
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Cell:
         key: what its trials share.
         conditions: letter of its conditions in `Comparison.conditions`.
         trials: the completed trials behind its numbers, by seed.
-        values: summary key -> value.
+        values: summary key, or name of a cost that is shown -> value.
         memory_sources: which kernel peak `peak_memory_bytes` is, by number of trials.
         compile_caches: `cold` (everything was compiled anew) and `warm`, by number of trials; empty for a framework
             that keeps no compile cache.
@@ -167,7 +168,7 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
 
     Args:
         records: of one study, one a trial (the latest repetition).
-        columns: summary keys to show.
+        columns: summary keys and costs to show, see `select_columns`.
 
     Raises:
         DlgaugeError: records of more than one study, or an unknown column.
@@ -184,11 +185,13 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
     conditions = _letters(completed)
     listed = dict(conditions.values())
     keys = dict.fromkeys(key for record in every for key in record.summary)
-    cells = tuple(_cell(key, members, conditions, tuple(keys)) for key, members in grouped.items())
+    shown = select_columns(columns, tuple(keys))
+    wanted = (*keys, *(column.key for column in shown))
+    cells = tuple(_cell(key, members, conditions, wanted) for key, members in grouped.items())
     starts = sorted(str(record.manifest.get("started_at", "")) for record in every)
     return Comparison(
         study=studies[0] if studies else "",
-        columns=select_columns(columns, tuple(keys)),
+        columns=shown,
         cells=cells,
         conditions=listed,
         ratios=tuple(_ratios(cells)),
@@ -239,14 +242,23 @@ def _value(key: str, records: Sequence[Record]) -> Value:
     missing: dict[str, int] = {}
     single: list[float] = []
     for record in records:
-        number = record.summary.get(key)
+        number, why = _number(key, record)
         if isinstance(number, int | float) and not isinstance(number, bool):
             single.append(float(number))
             by_seed[seed_of(record)] = float(number)
         else:
-            reason = str(_not_measured_of(record).get(key) or "no reason recorded")
+            reason = str(why or "no reason recorded")
             missing[reason] = missing.get(reason, 0) + 1
     return Value(summarise(single) if single else None, missing, by_seed)
+
+
+def _number(key: str, record: Record) -> tuple[Any, Any]:
+    """A value and the reason why there is none: of the summary, or a cost worked out from the record's tables."""
+    if cost := cost_column(key):
+        name, percent = cost
+        found = cost_to_threshold(record, percent)
+        return getattr(found, name), found.reasons.get(name)
+    return record.summary.get(key), _not_measured_of(record).get(key)
 
 
 def reference_to(record: Record) -> TrialReference:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.records.cost import CostToThreshold, cost_to_threshold
     from harness.records.queries import connect, identity, load
     from harness.records.record import Record
     from harness.records.running import new_trial_folder
@@ -22,12 +23,14 @@ __all__ = [
     "SCHEMA_VERSION",
     "SUMMARY_KEYS",
     "TABLES",
+    "CostToThreshold",
     "DamagedRecordWarning",
     "Record",
     "Salvaged",
     "Store",
     "SummaryKey",
     "connect",
+    "cost_to_threshold",
     "identity",
     "keep_abandoned",
     "load",
@@ -39,12 +42,14 @@ _HOME = {
     "SCHEMA_VERSION": "schema",
     "SUMMARY_KEYS": "summary_keys",
     "TABLES": "schema",
+    "CostToThreshold": "cost",
     "DamagedRecordWarning": "store",
     "Record": "record",
     "Salvaged": "salvage",
     "Store": "store",
     "SummaryKey": "summary_keys",
     "connect": "queries",
+    "cost_to_threshold": "cost",
     "identity": "queries",
     "load": "queries",
     "new_trial_folder": "running",

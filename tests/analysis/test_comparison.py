@@ -9,6 +9,7 @@ import pytest
 from harness.analysis import Comparison, compare
 from harness.errors import DlgaugeError
 from harness.records import Store
+from tests import factories
 from tests.synthetic import MACHINE, write_record, write_study
 
 
@@ -216,6 +217,28 @@ def test_unknown_column_names_the_nearest(tmp_path: Path) -> None:
     write_study(tmp_path, ("torch",), 1)
     with pytest.raises(DlgaugeError, match="did you mean 'training_time_s'"):
         compare(Store(tmp_path).records(), ["traning_time_s"])
+
+
+def test_the_cost_to_an_accuracy_is_a_column(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        factories.publish_trial(tmp_path, seed=seed)
+    columns = ("top1_percent", "steps_to:50", "seconds_to:50", "joules_to:50", "steps_to:99.9")
+    result = compare(Store(tmp_path).records(), columns)
+    (cell,) = result.cells
+    assert [column.title for column in result.columns[1:3]] == ["steps to 50 %", "training time to 50 % s"]
+    assert [column.unit for column in result.columns[1:4]] == ["1", "s", "J"]
+    assert cell.values["steps_to:50"].by_seed == {1: 100.0, 2: 100.0}
+    seconds, whole = cell.values["seconds_to:50"].by_seed, cell.values["training_time_s"].by_seed
+    assert all(0 < seconds[seed] < whole[seed] for seed in (1, 2))
+    assert cell.values["joules_to:50"].statistics is None
+    reasons = cell.values["steps_to:99.9"].missing
+    assert reasons and all("99.9 % was not reached" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("key", ["steps_to:x", "steps_to:0", "steps_to:", "joules_to:101"])
+def test_a_cost_needs_an_accuracy(key: str) -> None:
+    with pytest.raises(DlgaugeError, match="accuracy"):
+        compare([], ("training_time_s", key))
 
 
 def test_records_of_two_studies_are_refused(tmp_path: Path) -> None:
