@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.lr import functions
+from harness.cli.lr import database, functions, rank, recommend, robustness, verify
 
 app = typer.Typer(name="lr", help="Learning-rate policies.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -15,3 +15,8 @@ def _lr() -> None:
 
 
 app.command("list")(functions.list_functions)
+app.command("rank")(rank.rank)
+app.command("verify")(verify.verify)
+app.command("robustness")(robustness.robustness)
+app.command("recommend")(recommend.recommend)
+app.add_typer(database.app)
