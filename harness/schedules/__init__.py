@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from harness.schedules.policies import Exp, Fix, Inv, Nstep, Policy, Poly, Step, learning_rates, parse_policy
+from harness.schedules.base import PolicyError, PolicyModel
+from harness.schedules.catalogue import FUNCTIONS, Function
+from harness.schedules.policies import Policy, learning_rates, parse_policy, policy, scaled
+from harness.schedules.string_form import string_form
 
-__all__ = ["Exp", "Fix", "Inv", "Nstep", "Policy", "Poly", "Step", "learning_rates", "parse_policy"]
+__all__ = [
+    "FUNCTIONS",
+    "Function",
+    "Policy",
+    "PolicyError",
+    "PolicyModel",
+    "learning_rates",
+    "parse_policy",
+    "policy",
+    "scaled",
+    "string_form",
+]

@@ -1,133 +1,88 @@
-"""The decaying learning-rate policies of LRBench.
-
-Source of names and formulas: Y. Wu et al., "Demystifying Learning Rate Policies for High Accuracy Training of Deep
-Neural Networks", arXiv 1908.06477, table of learning-rate functions: eta(t) = |k0 - k1| g(t) + min(k0, k1) with
-k1 = 0 for the decaying ones. `t` is the step, counted from 0; `k0` is always the rate at the start.
-
-Where the table and the code of LRBench (`LRBench/lr/LRfunctions.py`) differ, the table is followed:
-
-* POLY: the code takes `k0` as the value at the end and `k1` as the one at the start; here `k0` is the start.
-  For `t > l` and a fractional `p` the code gives a complex number; here the rate stays 0 from step `l` on.
-* NSTEP: the code counts steps in a state shared by all its instances; here it is a function of `t` alone.
-"""
+"""Making learning-rate policies out of names and parameters, plain values, and LRBench's string form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from harness.fields import FileModel, NonNegativeNumber, PositiveInt, PositiveNumber
+from harness.fields import FileModel
+from harness.schedules.base import Compat, PolicyError, PolicyModel, Rates
+from harness.schedules.composite import Composite, WarmUp, Functions, with_compat
+from harness.schedules.string_form import plain_values, read_with_positions
+from harness.validation import Problem, problems_of
 
-Rates = NDArray[np.float64]
-
-
-class Fix(FileModel):
-    """FIX: `k0`."""
-
-    policy: Literal["FIX"]
-    k0: PositiveNumber
-
-    def rates(self, t: Rates) -> Rates:
-        """Learning rates at the steps `t` (float64, counted from 0)."""
-        return np.full(t.shape, self.k0)
-
-
-class Step(FileModel):
-    """STEP: `k0 * gamma ** floor(t / l)`."""
-
-    policy: Literal["STEP"]
-    k0: PositiveNumber
-    gamma: PositiveNumber
-    l: PositiveInt  # noqa: E741  the name of the paper
-
-    def rates(self, t: Rates) -> Rates:
-        """Learning rates at the steps `t` (float64, counted from 0)."""
-        return self.k0 * self.gamma ** np.floor(t / self.l)
-
-
-class Nstep(FileModel):
-    """NSTEP: `k0 * gamma ** i`, `i` the number of boundaries `l[0] < l[1] < ...` that are <= t."""
-
-    policy: Literal["NSTEP"]
-    k0: PositiveNumber
-    gamma: PositiveNumber
-    l: tuple[PositiveInt, ...] = Field(min_length=1)  # noqa: E741  the name of the paper
-
-    @model_validator(mode="after")
-    def _boundaries_rise(self) -> Self:
-        if any(later <= earlier for earlier, later in zip(self.l, self.l[1:], strict=False)):
-            raise ValueError(f"the boundaries l should rise, not be {list(self.l)}")
-        return self
-
-    def rates(self, t: Rates) -> Rates:
-        """Learning rates at the steps `t` (float64, counted from 0)."""
-        passed = np.searchsorted(np.asarray(self.l, dtype=np.float64), t, side="right")
-        return self.k0 * self.gamma ** passed.astype(np.float64)
-
-
-class Exp(FileModel):
-    """EXP: `k0 * gamma ** t`."""
-
-    policy: Literal["EXP"]
-    k0: PositiveNumber
-    gamma: PositiveNumber
-
-    def rates(self, t: Rates) -> Rates:
-        """Learning rates at the steps `t` (float64, counted from 0)."""
-        return self.k0 * self.gamma**t
-
-
-class Inv(FileModel):
-    """INV: `k0 / (1 + t * gamma) ** p`, the policy `inv` of Caffe."""
-
-    policy: Literal["INV"]
-    k0: PositiveNumber
-    gamma: NonNegativeNumber
-    p: NonNegativeNumber
-
-    def rates(self, t: Rates) -> Rates:
-        """Learning rates at the steps `t` (float64, counted from 0)."""
-        return self.k0 / (1.0 + t * self.gamma) ** self.p
-
-
-class Poly(FileModel):
-    """POLY: `k0 * (1 - t / l) ** p`, and 0 from step `l` on."""
-
-    policy: Literal["POLY"]
-    k0: PositiveNumber
-    p: PositiveNumber
-    l: PositiveInt  # noqa: E741  the name of the paper
-
-    def rates(self, t: Rates) -> Rates:
-        """Learning rates at the steps `t` (float64, counted from 0)."""
-        return self.k0 * np.maximum(1.0 - t / self.l, 0.0) ** self.p
-
-
-Policy = Annotated[Fix | Step | Nstep | Exp | Inv | Poly, Field(discriminator="policy")]
+Policy = Annotated[
+    Functions | Composite | WarmUp, Field(discriminator="policy"), BeforeValidator(plain_values)
+]
+"""Any learning-rate policy: a field of this type reads plain values and the string form."""
 
 _POLICY: TypeAdapter[Policy] = TypeAdapter(Policy)
+_RATE_KEYS = ("k0", "k1", "start")
 
 
-def parse_policy(value: Policy | Mapping[str, Any]) -> Policy:
-    """The policy that a specification holds as plain values; `pydantic.ValidationError` where it is none."""
-    return _POLICY.validate_python(value)
+class _Holder(FileModel):
+    learning_rate: Policy
 
 
-def learning_rates(policy: Policy | Mapping[str, Any], steps: int) -> Rates:
+def policy(name: str, **parameters: Any) -> Policy:
+    """A policy by its name and parameters: `policy("TRI", k0=0.001, k1=0.06, l=250)`. Errors as `parse_policy`."""
+    return parse_policy({"policy": name, **parameters})
+
+
+def parse_policy(value: Policy | Mapping[str, Any] | str, compat: Compat | None = None) -> Policy:
+    """The policy that a value stands for.
+
+    Args:
+        value: a policy, its plain values (`{"policy": "TRI", "k0": 0.001, "k1": 0.06, "l": 250}`), or LRBench's string form.
+        compat: `lrbench` for what LRBench's code computes, in every part.
+
+    Raises:
+        PolicyError: it is none; every reason, in the string form with the place.
+    """
+    if compat is None and isinstance(value, PolicyModel):
+        return cast(Policy, value)
+    text = value if isinstance(value, str) else None
+    try:
+        plain = value if compat is None else with_compat(value, compat)
+        return _Holder.model_validate({"learning_rate": plain}).learning_rate
+    except ValidationError as error:
+        problems = problems_of(error, _Holder)
+        raise PolicyError("; ".join(_sentence(problem, text) for problem in problems)) from None
+
+
+def learning_rates(value: Policy | Mapping[str, Any] | str, steps: int) -> Rates:
     """Learning rates of a training of `steps` steps: float64, shape `(steps,)`, item `t` for the step `t` from 0.
 
     Raises:
-        ValueError: `steps` is negative, or the policy leaves the finite numbers.
+        PolicyError: `steps` is negative, it is no policy, or a rate is not finite or negative.
     """
-    if steps < 0:
-        raise ValueError(f"steps={steps} should not be negative")
-    with np.errstate(over="ignore"):
-        rates = parse_policy(policy).rates(np.arange(steps, dtype=np.float64))
-    if not np.isfinite(rates).all():
-        first = int(np.flatnonzero(~np.isfinite(rates))[0])
-        raise ValueError(f"the learning rate is not finite from step {first} on: {policy}")
-    return rates
+    return parse_policy(value).trace(steps)
+
+
+def scaled(value: Policy, factor: float) -> Policy:
+    """The policy with every rate multiplied by a factor greater than 0: the scale of the base rate in LRBench's measure of robustness.
+
+    Up to rounding; exactly where the factor is a power of two.
+    """
+    if not 0 < factor < float("inf"):
+        raise PolicyError(f"the factor of a learning rate should be a finite number greater than 0, not {factor!r}")
+    return parse_policy(_multiplied(value.model_dump(mode="json"), factor))
+
+
+def _multiplied(value: Any, factor: float) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: item * factor if key in _RATE_KEYS else _multiplied(item, factor) for key, item in value.items()
+        }
+    return [_multiplied(item, factor) for item in value] if isinstance(value, list) else value
+
+
+def _sentence(problem: Problem, text: str | None) -> str:
+    message = problem.message.replace("learning_rate.", "").replace(" in learning_rate", "")
+    message = message.removeprefix("learning_rate: ").removeprefix("learning_rate ")
+    if text is None or len(problem.key_path) < 2:
+        return message
+    position = read_with_positions(text).position(problem.key_path[1:])
+    return f"{message} (position {position} of {text!r})"
