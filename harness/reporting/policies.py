@@ -243,7 +243,7 @@ def _facts(ranking: Ranking) -> list[str]:
     lines = [f"by {one.name}: {one.text}" for one in ranking.criteria]
     lines.append(f"dataset content {content}; setting {first['setting']}; ± is the half width of the 95 % t interval")
     if ranking.threshold_percent is not None:
-        how = ", the lowest mean of the first tier, as none was given" if ranking.threshold_is_chosen else ""
+        how = ", the lowest of a trial of the first tier, as none was given" if ranking.threshold_is_chosen else ""
         lines.append(f"cost: {ranking.cost_unit} until {ranking.threshold_percent:g} % test top-1 is first reached{how}")
         lines.append("front *: no other policy is both as accurate and as cheap")
     return lines

@@ -89,7 +89,7 @@ class PolicyDatabase:
                 ORDER BY base_rate_scale = 1 DESC, started_at DESC, study) = 1
             ORDER BY started_at, study, trial"""
         with self.connect(chosen) as connection:
-            result = connection.execute(query, list(wanted.values()))
+            result = connection.sql(query, params=list(wanted.values()))
             found: list[dict[str, Any]] = result.to_arrow_table().to_pylist()
         return found
 

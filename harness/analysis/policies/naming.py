@@ -26,8 +26,12 @@ def canonical_policy(value: Any) -> dict[str, Any]:
 
 
 def text_of(policy: Mapping[str, Any]) -> str:
-    """LRBench's string form."""
-    return str(string_form(parse_policy(policy)))
+    """LRBench's string form; of a policy that has none (a plateau rule) its values in words."""
+    parsed = parse_policy(policy)
+    try:
+        return str(string_form(parsed))
+    except ValueError:
+        return short_text(policy)
 
 
 def function_of(policy: Mapping[str, Any]) -> str:

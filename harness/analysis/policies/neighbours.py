@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from harness.analysis.policies.naming import canonical_policy, scaled_policy
 from harness.errors import DlgaugeError
 from harness.validation import nearest
@@ -73,9 +71,6 @@ def neighbours_of(policy: Mapping[str, Any], factors: Mapping[str, float]) -> li
             continue
         try:
             one = canonical_policy(changed)
-        except ValidationError as error:
-            found.append(Neighbour(name, None, str(error.errors()[0]["msg"]).removeprefix("Value error, ")))
-            continue
         except ValueError as error:
             found.append(Neighbour(name, None, str(error).splitlines()[0]))
             continue

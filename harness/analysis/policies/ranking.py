@@ -62,6 +62,7 @@ class Entry:
         against_leader: the difference to the best policy; `p_adjusted` by Holm within the ranking.
         accuracy, cost: test accuracy in percent and cost until the threshold.
         further: means of other columns.
+        seeds: that ran on every framework of the group.
         pareto: no other policy is both as accurate and as cheap, and better in one.
         trials: ids of the trials behind it.
     """
@@ -181,6 +182,8 @@ def _entry(policy: str, rows: Sequence[Row], scores: Scores, group: Group) -> En
         for row in rows
         if row["termination"] == "diverged"
     )
+    ran = {(framework_of(row), row["seed"]) for row in rows}
+    seeds = sorted({seed for _, seed in ran if all((name, seed) in ran for name in group.frameworks)})
     values = list(scores.values.values())
     standing = Standing.FULL
     if diverged:
@@ -199,7 +202,7 @@ def _entry(policy: str, rows: Sequence[Row], scores: Scores, group: Group) -> En
         rank=0,
         tier=None,
         value=interval(values, scores.grain),
-        reason=scores.reason,
+        reason=scores.reason if seeds else "no seed ran on all of these frameworks",
         against_leader=None,
         p_adjusted=None,
         accuracy=interval(list(accuracies.values()), grain),
@@ -207,7 +210,7 @@ def _entry(policy: str, rows: Sequence[Row], scores: Scores, group: Group) -> En
         cost_reached=(0, 0),
         further={name: _mean(rows, name) for name in FURTHER},
         diverged=diverged,
-        seeds=tuple(sorted({row["seed"] for row in rows})),
+        seeds=tuple(seeds),
         trials=tuple(row["trial"] for row in rows),
     )
 
@@ -253,12 +256,12 @@ def _tiers(ordered: Sequence[Entry], scores: Mapping[str, Scores]) -> list[Entry
 
 
 def _chosen_threshold(entries: Sequence[Entry], group: Group) -> float | None:
-    """The lowest mean test accuracy of the first tier, rounded down to 0.1 %, so that its policies reach it."""
-    del group
-    full = [entry for entry in entries if entry.standing is Standing.FULL and entry.accuracy is not None]
+    """The lowest final test accuracy of a trial of the first tier, rounded down to 0.1 %: all of its trials reach it."""
+    full = [entry for entry in entries if entry.standing is Standing.FULL]
     leading = [entry for entry in full if entry.tier == 1] or full[:1]
-    means = [entry.accuracy.mean for entry in leading if entry.accuracy is not None]
-    chosen = math.floor(min(means) * 10 + 1e-9) / 10 if means else 0.0
+    rows = [row for entry in leading for row in group.policies[entry.policy_json]]
+    accuracies = [float(row["final_top1_percent"]) for row in rows if row["final_top1_percent"] is not None]
+    chosen = math.floor(min(accuracies) * 10 + 1e-9) / 10 if accuracies else 0.0
     return chosen if chosen > 0 else None
 
 
