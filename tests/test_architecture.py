@@ -25,7 +25,9 @@ PARTS = [
     "cli",
 ]
 FOUNDATION = -1
-FRAMEWORK_MODULES = {"tensorflow", "keras", "torch", "caffe", "theano", "jax", "flax", "mxnet"}
+FRAMEWORK_MODULES = {"tensorflow", "keras", "torch", "caffe", "theano", "jax", "flax", "mxnet", "optax"}
+EXPORTS = {f"harness/schedules/export/{name}_table.py" for name in ("torch", "keras", "optax")}
+"""What an exported schedule is made of: imported by nothing before a user calls for that framework's object."""
 SHARED_WITH_WORKERS = {
     "frameworks.worker.protocol",
     "frameworks.worker.order",
@@ -85,13 +87,21 @@ def test_a_part_imports_only_parts_to_its_left(path: Path) -> None:
 def test_the_harness_knows_no_framework(path: Path) -> None:
     wrong = []
     for line, name in imports(path):
-        if name.split(".")[0] in FRAMEWORK_MODULES:
+        if name.split(".")[0] in FRAMEWORK_MODULES and relative(path) not in EXPORTS:
+            wrong.append(f"{relative(path)}:{line} imports {name}")
+        if any(name.startswith(module_of(PROJECT_ROOT / export)) for export in EXPORTS):
             wrong.append(f"{relative(path)}:{line} imports {name}")
         if name.split(".")[0] == "frameworks" and not any(
             name == module or name.startswith(f"{module}.") for module in SHARED_WITH_WORKERS
         ):
             wrong.append(f"{relative(path)}:{line} imports {name}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("path", sorted(EXPORTS))
+def test_an_exported_file_needs_numpy_and_its_framework_alone(path: str) -> None:
+    allowed = {"__future__", "numpy", {"optax": "jax"}.get(name := Path(path).stem.removesuffix("_table"), name)}
+    assert [name for _, name in imports(PROJECT_ROOT / path) if name.split(".")[0] not in allowed] == []
 
 
 @pytest.mark.parametrize("path", FRAMEWORK_FILES, ids=relative)

@@ -15,14 +15,17 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DlgaugeError: the file cannot be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, replacing it by one rename; folders above it are made. Errors as `write_text`."""
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            file.write(text)
+            file.write(content)
         # A temporary file is private; a result is as readable as any file that the user makes.
         mask = os.umask(0)
         os.umask(mask)

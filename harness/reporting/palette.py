@@ -53,3 +53,9 @@ def framework_inks(names: Iterable[str]) -> dict[str, Ink]:
     inks = {name: FRAMEWORK_INKS[name] for name in distinct if name in FRAMEWORK_INKS}
     inks.update({name: OTHER_INKS[index % len(OTHER_INKS)] for index, name in enumerate(others)})
     return inks
+
+
+def line_styles(count: int) -> list[tuple[Ink, str]]:
+    """An ink and a dash for each of `count` lines: both change from line to line, 45 of them are distinct."""
+    inks = (*FRAMEWORK_INKS.values(), *OTHER_INKS)
+    return [(inks[index % len(inks)], DASHES[index % len(DASHES)]) for index in range(count)]

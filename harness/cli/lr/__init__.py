@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.lr import database, functions, rank, recommend, robustness, verify
+from harness.cli.lr import database, export, functions, plot, rank, recommend, robustness, show, trace, verify
 
 app = typer.Typer(name="lr", help="Learning-rate policies.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,4 +19,8 @@ app.command("rank")(rank.rank)
 app.command("verify")(verify.verify)
 app.command("robustness")(robustness.robustness)
 app.command("recommend")(recommend.recommend)
+app.command()(show.show)
+app.command()(trace.trace)
+app.command()(plot.plot)
+app.command()(export.export)
 app.add_typer(database.app)
