@@ -129,6 +129,9 @@ class Adapter(Base):
         for name, blob, factor in self._mask_blobs:
             np.multiply(masks[name], factor, out=blob)
 
+    def applied_rate(self):
+        return float(self.update.applied)
+
     def predict(self, split, indices):
         return self._evaluate(split, indices)[PROBABILITIES].reshape(len(indices), -1)
 

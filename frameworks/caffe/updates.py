@@ -53,13 +53,16 @@ def pieces_of(array: np.ndarray) -> "list[np.ndarray]":
 
 
 class Update:
-    """Turns gradients into what the solver subtracts. `rate` is that of the next step.
+    """Turns gradients into what the solver subtracts.
+
+    `rate` is that of the next step, `applied` that of the last one: set where the solver asks for the step.
 
     On a CPU the blobs' memory stays where it is, so that all views are made once.
     """
 
     def __init__(self, parameters, settings, masks, optimizer):
         self.rate = 0.0
+        self.applied = np.float32(0.0)
         self.optimizer = optimizer
         self.masked = [(parameters[name].diff, mask) for name, mask in masks.items()]
         self.scratch = np.empty(PIECE, np.float32)
@@ -80,8 +83,9 @@ class Update:
         for diff, mask in self.masked:
             np.multiply(diff, mask, out=diff)
         self.begin()
+        self.applied = np.float32(self.rate)
         for multiplier, pieces in self.groups:
-            self.apply(pieces, np.float32(self.rate * multiplier))
+            self.apply(pieces, np.float32(self.applied * multiplier))
 
     def begin(self):
         """Called once before the pieces of a step."""

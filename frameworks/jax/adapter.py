@@ -133,14 +133,19 @@ class Adapter(Base):
         return {name: values[name] for name, _, _ in self.layers}
 
     def train_step(self, indices, learning_rate, masks):
+        self.rate = np.float32(learning_rate)  # what the compiled step is given
         self.state, loss = self.step_by_indices(
-            self.state, self.images["train"], self.labels["train"], indices, learning_rate, masks
+            self.state, self.images["train"], self.labels["train"], indices, self.rate, masks
         )
         return float(loss)
 
     def train_on(self, images, labels, learning_rate, masks):
-        self.state, loss = self.step_on_arrays(self.state, images, labels.astype(np.int32), learning_rate, masks)
+        self.rate = np.float32(learning_rate)
+        self.state, loss = self.step_on_arrays(self.state, images, labels.astype(np.int32), self.rate, masks)
         return float(loss)
+
+    def applied_rate(self):
+        return float(self.rate)
 
     def predict(self, split, indices):
         return np.asarray(self.probabilities(self.state, self.images[split], indices))

@@ -57,11 +57,15 @@ class Adapter(Base):
 
     def train_on(self, images, labels, learning_rate, masks):
         loss, gradients = self.loss_and_gradients(images, labels, Context(True, masks, self.statistics))
-        self.update(gradients, learning_rate)
+        self.rate = self.type.type(learning_rate)
+        self.update(gradients, self.rate)
         if self.decay is not None:
             for name, value in self.parameters.items():
                 self.averages[name] = self.decay * self.averages[name] + (1 - self.decay) * value
         return loss
+
+    def applied_rate(self):
+        return float(self.rate)
 
     def predict(self, split, indices):
         logits = self.evaluate(split, indices)[self.layers[-1]["name"]]

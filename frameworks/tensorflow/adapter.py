@@ -141,10 +141,15 @@ class Adapter(Base):
         return mean_loss
 
     def train_step(self, indices, learning_rate, masks):
-        return float(self.step_function(indices, np.float32(learning_rate), masks or {}).numpy())
+        self.rate = np.float32(learning_rate)  # what the compiled step is given and its kernels use
+        return float(self.step_function(indices, self.rate, masks or {}).numpy())
 
     def train_on(self, images, labels, learning_rate, masks):
-        return float(self.step_on_function(images, labels, np.float32(learning_rate), masks or {}).numpy())
+        self.rate = np.float32(learning_rate)
+        return float(self.step_on_function(images, labels, self.rate, masks or {}).numpy())
+
+    def applied_rate(self):
+        return float(self.rate)
 
     def predict(self, split, indices):
         return self.probabilities(self.images[split], indices).numpy()

@@ -62,11 +62,16 @@ class Adapter(Base):
 
     def train_step(self, indices, learning_rate, masks):
         step = self.functions["train_step", "train"]
-        return float(step(indices, np.float32(learning_rate), *[masks[name] for name in self.dropouts]))
+        self.rate = np.float32(learning_rate)  # what the compiled step is given
+        return float(step(indices, self.rate, *[masks[name] for name in self.dropouts]))
 
     def train_on(self, images, labels, learning_rate, masks):
         step = self.functions["train_on", "train"]
-        return float(step(images, labels, np.float32(learning_rate), *[masks[name] for name in self.dropouts]))
+        self.rate = np.float32(learning_rate)
+        return float(step(images, labels, self.rate, *[masks[name] for name in self.dropouts]))
+
+    def applied_rate(self):
+        return float(self.rate)
 
     def predict(self, split, indices):
         return self.functions["predict", split](indices)

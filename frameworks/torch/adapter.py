@@ -113,6 +113,9 @@ class Adapter(Base):
     def data_ns(self):
         return self._data_ns
 
+    def applied_rate(self):
+        return self.optimizer.rate
+
     def predict(self, split, indices):
         logits = self._evaluate(split, indices)[self.layers[-1][0]]
         return self.torch.softmax(logits, dim=1).cpu().numpy()

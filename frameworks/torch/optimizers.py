@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from frameworks.worker.adapter import check_optimizer
 
 
 def make_optimizer(torch, parameters, setting, settings):
-    """An object with `zero_grad()` and `step(rate)`.
+    """An object with `zero_grad()`, `step(rate)` and `rate`, that of the last step as it was used.
 
     Args:
         settings: parameter name -> `{rate, weight_decay}`.
@@ -25,10 +27,14 @@ def grouped(parameters, settings):
 
 
 class _Optimizer:
-    """Common to both: the groups, and forgetting gradients."""
+    """Common to both: the groups, the rate of the last step in the parameters' precision, and forgetting gradients.
+
+    Torch itself would round a rate to float32 only inside its kernels, where nobody sees it.
+    """
 
     def __init__(self, groups):
         self.groups = groups
+        self.rate = None
 
     def zero_grad(self):
         for group in self.groups:
@@ -58,8 +64,9 @@ class Sgd(_Optimizer):
         )
 
     def step(self, rate):
+        self.rate = float(np.float32(rate))
         for group, own in zip(self.groups, self.optimizer.param_groups):
-            scaled = rate * group["rate"]
+            scaled = self.rate * group["rate"]
             if not self.rate_in_velocity:
                 own["lr"] = scaled
                 continue
@@ -89,8 +96,9 @@ class Adam(_Optimizer):
         )
 
     def step(self, rate):
+        self.rate = float(np.float32(rate))
         self.steps += 1
         epsilon = self.epsilon if self.corrected else self.epsilon / (1.0 - self.beta2**self.steps) ** 0.5
         for group, own in zip(self.groups, self.optimizer.param_groups):
-            own["lr"], own["eps"] = rate * group["rate"], epsilon
+            own["lr"], own["eps"] = self.rate * group["rate"], epsilon
         self.optimizer.step()

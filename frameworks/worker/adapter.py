@@ -95,6 +95,14 @@ class Adapter(abc.ABC):
         """As `train_step`, on a mini-batch given as arrays: float32 `(batch, C, H, W)` and int32 `(batch,)`."""
 
     @abc.abstractmethod
+    def applied_rate(self) -> float:
+        """The learning rate that the last step's update used, as the framework holds it: rounded to its precision.
+
+        Of the step, before a parameter's own factor. Called after every step, so it costs next to nothing: what was
+        kept when the update was made, no computation and no transfer from a device.
+        """
+
+    @abc.abstractmethod
     def predict(self, split: str, indices):
         """Class probabilities, float32 `(batch, classes)`; every call has the evaluation batch size.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from array import array
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from frameworks.worker.events import EventLog, StepLog
 from frameworks.worker.masks import DropoutMasks
 from frameworks.worker.order import BatchOrder
 from frameworks.worker.patience import Patience
+from frameworks.worker.plateau import plateau_rule, watched
 from frameworks.worker.protocol import DATA_NS_UNKNOWN
-
-SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+from frameworks.worker.scores import score, with_training_loss
 
 
 class Diverged(Exception):
@@ -35,7 +36,7 @@ class TrainingLoop:
         network: resolved, see `frameworks.worker.adapter.Adapter.build`.
         setting: the setting of the specification.
         seed: the trial's seed.
-        learning_rates: float64, one a step.
+        learning_rates: float64, one a step `(steps,)`; of a plateau rule `(n, steps)` or `(n, 1)`, one row a candidate.
         labels: of every split that is evaluated, int32 `(N,)`: `test`, and `validation` where the setting evaluates it.
         train_count: number of images that are trained on.
         batches: of augmented images, which every step is then given; None where the adapter has the training split.
@@ -56,7 +57,9 @@ class TrainingLoop:
     ) -> None:
         self._adapter = adapter
         self._setting = setting
-        self._rates = [float(rate) for rate in learning_rates]
+        self._candidates = np.atleast_2d(np.asarray(learning_rates, np.float64))
+        self._plateau = plateau_rule(setting["learning_rate"], len(self._candidates), setting["steps"])
+        self._rates = self._candidate(self._plateau.index if self._plateau else 0)
         self._labels = labels
         self._patience = Patience(setting["early_stopping"]) if setting.get("early_stopping") else None
         self._train = self._train_on_indices if batches is None else self._train_on_batches
@@ -65,6 +68,8 @@ class TrainingLoop:
         self._masks = DropoutMasks(seed, network, setting["batch_size"])
         self._events = events
         self._steps = steps
+        self._losses = array("d", bytes(8 * setting["steps"]))
+        self._epoch = -(-train_count // setting["batch_size"])
         self._done = 0
 
     @property
@@ -110,7 +115,33 @@ class TrainingLoop:
     def _validate(self) -> bool:
         """Evaluate the validation images; whether the setting's patience sees an improvement."""
         scores = self._evaluate("validation")
+        if self._plateau is not None and self._done < self._setting["steps"]:
+            self._follow(scores)
         return self._patience is not None and self._patience.improved(self._done, scores)
+
+    def _follow(self, scores: dict) -> None:
+        """Let the plateau rule look at the validation images; another rate of the steps to come is an event."""
+        assert self._plateau is not None
+        index, before = self._plateau.index, self._rates[self._done - 1]
+        if not self._plateau.look(self._done, scores):
+            return
+        self._rates = self._candidate(self._plateau.index)
+        rule = self._setting["learning_rate"]
+        self._events.write(
+            "rate_change",
+            step=self._done,
+            from_candidate=index,
+            to_candidate=self._plateau.index,
+            from_rate=before,
+            to_rate=self._rates[self._done],
+            watch=rule["watch"],
+            value=watched(rule, scores),
+        )
+
+    def _candidate(self, index: int) -> "list[float]":
+        """The rate of every step under a candidate, as Python numbers: they are the fastest to hand out."""
+        row = self._candidates[index]
+        return np.broadcast_to(row, (self._setting["steps"],)).tolist() if len(row) == 1 else row.tolist()
 
     def _enter(self, phase: str) -> int:
         self._adapter.synchronize()
@@ -133,14 +164,14 @@ class TrainingLoop:
         """The hot path: everything that is not the framework's own work is between two `train_step` calls."""
         train_step, next_batch, next_masks = self._adapter.train_step, self._order.next, self._masks.next
         data_ns, add, rates, now = self._adapter.data_ns, self._steps.add, self._rates, time.monotonic_ns
+        applied_rate, losses = self._adapter.applied_rate, self._losses
         for step in range(self._done, until):
             before_ns = now()
             indices, masks = next_batch(), next_masks()
             order_ns = now() - before_ns
-            rate = rates[step]
-            loss = train_step(indices, rate, masks)
-            gather_ns = data_ns()
-            add(step + 1, now(), DATA_NS_UNKNOWN if gather_ns is None else order_ns + gather_ns, loss, rate)
+            losses[step] = loss = train_step(indices, rates[step], masks)
+            gather_ns, end_ns = data_ns(), now()
+            add(step + 1, end_ns, DATA_NS_UNKNOWN if gather_ns is None else order_ns + gather_ns, loss, applied_rate())
             self._done = step + 1
             if not math.isfinite(loss):
                 raise Diverged(step + 1, loss)
@@ -150,14 +181,15 @@ class TrainingLoop:
         assert self._batches is not None
         train_on, next_batch, next_masks = self._adapter.train_on, self._batches.next, self._masks.next
         data_ns, add, rates, now = self._adapter.data_ns, self._steps.add, self._rates, time.monotonic_ns
+        applied_rate, losses = self._adapter.applied_rate, self._losses
         for step in range(self._done, until):
             before_ns = now()
             images, labels = next_batch()
             masks = next_masks()
             waited_ns = now() - before_ns
-            rate = rates[step]
-            loss = train_on(images, labels, rate, masks)
-            add(step + 1, now(), waited_ns + (data_ns() or 0), loss, rate)
+            losses[step] = loss = train_on(images, labels, rates[step], masks)
+            end_ns = now()
+            add(step + 1, end_ns, waited_ns + (data_ns() or 0), loss, applied_rate())
             self._done = step + 1
             if not math.isfinite(loss):
                 raise Diverged(step + 1, loss)
@@ -167,7 +199,7 @@ class TrainingLoop:
         labels = self._labels[split]
         probabilities = predict_all(self._adapter, split, len(labels), self._setting["evaluation"]["batch_size"])
         self._adapter.synchronize()
-        scores = score(probabilities, labels)
+        scores = with_training_loss(score(probabilities, labels), self._training_loss())
         self._events.write(
             "evaluation",
             step=self._done,
@@ -177,6 +209,11 @@ class TrainingLoop:
             **scores,
         )
         return scores
+
+
+    def _training_loss(self) -> float:
+        """Mean loss of the steps of the last epoch, or of all steps where there are fewer."""
+        return float(np.mean(self._losses[max(0, self._done - self._epoch) : self._done]))
 
 
 def predict_all(adapter: Adapter, split: str, count: int, batch_size: int) -> np.ndarray:
@@ -190,20 +227,3 @@ def predict_all(adapter: Adapter, split: str, count: int, batch_size: int) -> np
         indices = np.arange(first, first + batch_size, dtype=np.int32) % count
         parts.append(np.array(adapter.predict(split, indices), dtype=np.float32))
     return np.concatenate(parts)[:count]
-
-
-def score(probabilities: np.ndarray, labels: np.ndarray) -> dict:
-    """Mean cross-entropy, top-1 and top-5 fractions; all None when a probability is not finite.
-
-    A probability of 0 counts as the smallest normal float32, so that one certain mistake does not make the loss
-    infinite. Equal probabilities are ranked by class number, as `argmax` does.
-    """
-    if not np.isfinite(probabilities).all():
-        return {"loss": None, "top1": None, "top5": None}
-    rows, classes = np.arange(len(labels)), np.arange(probabilities.shape[1])
-    of_label = probabilities[rows, labels]
-    larger = probabilities > of_label[:, None]
-    tied_before = (probabilities == of_label[:, None]) & (classes[None, :] < labels[:, None])
-    rank = (larger | tied_before).sum(axis=1)
-    loss = -np.log(np.maximum(of_label.astype(np.float64), SMALLEST_PROBABILITY)).mean()
-    return {"loss": float(loss), "top1": float((rank < 1).mean()), "top5": float((rank < 5).mean())}

@@ -13,6 +13,8 @@ from frameworks.worker.masks import DropoutMasks
 from frameworks.worker.order import BatchOrder
 
 SPLITS = ("train", "test")
+RATES_PROBE = "rates"
+"""`probe` of a case that is about the learning rate alone."""
 
 
 def run_cases(adapter: Adapter, cases: "list[dict]", events) -> None:
@@ -45,6 +47,8 @@ def run_case(adapter: Adapter, case: dict, folder: str) -> dict:
         weights = {name: archive[name] for name in archive.files}
     adapter.build(case["network"], case["loss"], case["setting"], weights)
     rates = np.load(os.path.join(folder, protocol.LEARNING_RATES_FILE))[: case["steps"]]
+    if case.get("probe") == RATES_PROBE:
+        return take_rates(adapter, case["setting"]["batch_size"], rates, splits["train"])
     return take_probe(adapter, case["network"], case["setting"], case["seed"], rates, splits["train"])
 
 
@@ -56,7 +60,7 @@ def take_probe(adapter: Adapter, network: dict, setting: dict, seed: int, learni
         train: `(images, labels)` of the training split.
 
     Returns:
-        `loss` and `learning_rate`, float64, one a step; and float32 arrays named `<quantity>:<layer or parameter>`, in
+        `loss` and `learning_rate` (as the adapter tells it), float64, one a step; and float32 arrays named `<quantity>:<layer or parameter>`, in
         the order in which they are taken: `weights_before`, `activations_before`, `gradients`, `weights_first` (after
         one step), `weights_after`, `activations_after`, `probabilities_after`. Activations and probabilities are those
         of the first images of the test split, in evaluation; gradients those of the first mini-batch, in training. The
@@ -69,19 +73,46 @@ def take_probe(adapter: Adapter, network: dict, setting: dict, seed: int, learni
     first = BatchOrder(seed, len(train[0]), batch_size).next()
     _add(found, "gradients", adapter.gradients(first, DropoutMasks(seed, network, batch_size).next()))
     order, masks = BatchOrder(seed, len(train[0]), batch_size), DropoutMasks(seed, network, batch_size)
-    losses = []
+    losses, told = [], []
     for number, rate in enumerate(learning_rates, start=1):
         indices = order.next()
         if number < len(learning_rates):
             losses.append(adapter.train_step(indices, float(rate), masks.next()))
         else:
             losses.append(adapter.train_on(train[0][indices], train[1][indices], float(rate), masks.next()))
+        told.append(adapter.applied_rate())
         if number == 1:
             _add(found, "weights_first", adapter.weights())
     _add(found, "weights_after", adapter.weights())
     _add(found, "activations_after", adapter.activations("test", evaluation))
     found["probabilities_after:softmax"] = np.array(adapter.predict("test", evaluation), np.float32)
-    found["loss"], found["learning_rate"] = np.array(losses, np.float64), np.array(learning_rates, np.float64)
+    found["loss"], found["learning_rate"] = np.array(losses, np.float64), np.array(told, np.float64)
+    return found
+
+
+def take_rates(adapter: Adapter, batch_size: int, learning_rates, train) -> dict:
+    """Train a step at every rate, and collect what the weights and the adapter say of it.
+
+    Step `i`, from 0, is on image `i` alone, every other one through `train_on`.
+
+    Args:
+        train: `(images, labels)` of the training split, at least as many as rates.
+
+    Returns:
+        `learning_rate`, float64, as the adapter told it after each step; `weights_before` and `weights_after`.
+    """
+    found: "dict[str, np.ndarray]" = {}
+    _add(found, "weights_before", adapter.weights())
+    told = []
+    for step, rate in enumerate(learning_rates):
+        indices = np.full(batch_size, step, np.int32)
+        if step % 2:
+            adapter.train_on(train[0][indices], train[1][indices], float(rate), None)
+        else:
+            adapter.train_step(indices, float(rate), None)
+        told.append(adapter.applied_rate())
+    _add(found, "weights_after", adapter.weights())
+    found["learning_rate"] = np.array(told, np.float64)
     return found
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from frameworks.worker.protocol import LEARNING_RATES_FILE, PROTOCOL_VERSION, TRIAL_FILE, WEIGHTS_FILE
-from harness.schedules import learning_rates
+from harness.schedules import candidate_rates
 from harness.study import Trial
 from harness.study.frameworks import Honours
 from harness.workloads import initial_weights, parameter_settings, resolve_network
 
 
 def write_trial_files(folder: Path, trial: Trial, data_folder: str, honours: Honours) -> None:
-    """Write `trial.json`, the initial weights and the learning rate of every step.
+    """Write `trial.json`, the initial weights and the learning rate of every step (of a plateau rule: under each candidate).
 
     Args:
         data_folder: the prepared arrays' folder as the worker sees it.
@@ -36,4 +36,5 @@ def write_trial_files(folder: Path, trial: Trial, data_folder: str, honours: Hon
     (folder / TRIAL_FILE).write_text(json.dumps(content, indent=1) + "\n")
     weights: dict[str, Any] = dict(initial_weights(network, setting, specification["seed"]))
     np.savez(folder / WEIGHTS_FILE, **weights)
-    np.save(folder / LEARNING_RATES_FILE, learning_rates(setting["learning_rate"], setting["steps"]))
+    every = (setting.get("validation") or {}).get("every_steps")
+    np.save(folder / LEARNING_RATES_FILE, candidate_rates(setting["learning_rate"], setting["steps"], every))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frameworks.worker.protocol import LEARNING_RATES_FILE, WEIGHTS_FILE
-from harness.schedules import learning_rates
+from harness.schedules import learning_rates, starting_policy
 from harness.workloads import Network, Setting, initial_weights, parameter_settings, parse_network, resolve_network
 
 RATE_FACTOR = 0.8
@@ -54,14 +54,21 @@ class Case:
             "steps": self.steps,
         }
 
+    def rates(self) -> NDArray[np.float64]:
+        """The learning rate of every step; of a plateau rule, of the policy that it starts with."""
+        policy = starting_policy(self.setting.learning_rate)
+        return self.rate_scale * learning_rates(policy, self.steps) * RATE_FACTOR ** np.arange(self.steps)
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """The initial weights by parameter."""
+        return dict(initial_weights(self.network, self.setting, self.seed))
+
     def write(self, folder: Path) -> None:
         """Write weights, learning rates and data into a new folder."""
         folder.mkdir(parents=True)
-        weights: dict[str, Any] = dict(initial_weights(self.network, self.setting, self.seed))
+        weights: dict[str, Any] = dict(self.weights())
         np.savez(folder / WEIGHTS_FILE, **weights)
-        policy = self.setting.learning_rate.model_dump(mode="json")
-        rates = self.rate_scale * learning_rates(policy, self.steps) * RATE_FACTOR ** np.arange(self.steps)
-        np.save(folder / LEARNING_RATES_FILE, rates)
+        np.save(folder / LEARNING_RATES_FILE, self.rates())
         for split, (images, labels) in (("train", self.train), ("test", self.test)):
             np.save(folder / f"{split}_images.npy", images)
             np.save(folder / f"{split}_labels.npy", labels)

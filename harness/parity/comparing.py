@@ -19,7 +19,7 @@ CONTRACT_TOLERANCES = {
     "activations_before": 1e-5,
     "gradients": 1e-4,
     "first_update": 1e-3,
-    "learning_rate": 0.0,
+    "learning_rate": 1e-6,
     "loss": 1e-5,
     "updates": 1e-3,
     "activations_after": 1e-4,

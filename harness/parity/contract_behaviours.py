@@ -13,8 +13,8 @@ from harness.parity.case import Case, case_from
 from harness.parity.comparing import CONTRACT_TOLERANCES, compare, first_violation
 from harness.parity.contract_cases import CLASSES, IMAGES, STEPS, contract_cases, network, setting
 from harness.parity.probing import Probe
+from harness.parity.rate_cases import RateCase, rate_cases, wrong_rate
 from harness.parity.verdict import Outcome
-from harness.workloads import initial_weights
 
 BUILT_AGAIN = (
     "convolution-valid",
@@ -98,7 +98,7 @@ def _weights_as_given(observed: Observed) -> Found:
     built = {name: probe for name, probe in observed.probes.items() if probe.arrays}
     for name, probe in built.items():
         case = observed.cases[name]
-        for parameter, given in initial_weights(case.network, case.setting, case.seed).items():
+        for parameter, given in case.weights().items():
             held = probe.arrays.get(f"weights_before:{parameter}")
             if held is None or not np.array_equal(held, given):
                 return Outcome.FAILED, f"case {name}: before the first step, {parameter} is not as given"
@@ -118,6 +118,14 @@ def _built_again(name: str, observed: Observed) -> Found:
         return Outcome.OK, None
     where = f"{violation.quantity} of {violation.name}"
     return Outcome.FAILED, f"built a second time, case {name} gives another result, first in {where}"
+
+
+def _rate_in_force(case: RateCase, observed: Observed) -> Found:
+    probe = observed.probes[case.name]
+    if probe.unsupported:
+        return Outcome.UNSUPPORTED, probe.unsupported
+    wrong = probe.error or wrong_rate(case, probe)
+    return (Outcome.OK, None) if wrong is None else (Outcome.FAILED, wrong)
 
 
 def _refuses(name: str, named: str, observed: Observed) -> Found:
@@ -170,6 +178,7 @@ def contract_behaviours() -> list[Behaviour]:
     return [
         Behaviour("describes-itself", (), _describes_itself),
         *(_built_again_behaviour(case) for case in cases if case.name in BUILT_AGAIN),
+        *(Behaviour(case.name, (case,), partial(_rate_in_force, case)) for case in rate_cases()),
         # Named by the layer: the user has to find it in the network's file.
         _refusal("layer", "hidden", _unknown_layer, {"name": "hidden", "kind": "tanh"}),
         _refusal("optimizer", UNKNOWN, _unknown_optimizer),

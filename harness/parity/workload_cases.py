@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.errors import DlgaugeError
 from harness.parity.case import Case
-from harness.schedules import learning_rates
+from harness.schedules import learning_rates, starting_policy
 from harness.workloads import Network, Setting, Workload, load_network, load_setting, load_workload, shapes
 from harness.workloads.networks import network_names
 from harness.workloads.settings import setting_names
@@ -76,7 +76,7 @@ def make_case(name: str, network: Network, setting: Setting, *, classes: int, st
 
     # More images than steps need, so that the order of the batches matters; two epochs for the smallest batches.
     count = max(batch_size * steps // 2, EVALUATION_BATCH_SIZE)
-    highest = float(learning_rates(setting.learning_rate.model_dump(mode="json"), steps).max())
+    highest = float(learning_rates(starting_policy(setting.learning_rate), steps).max())
     scale = min(batch_size / setting.batch_size, LARGEST_RATE / highest)
     return Case(name, network, resolved, images(count), images(EVALUATION_BATCH_SIZE), steps, rate_scale=scale)
 

@@ -105,7 +105,8 @@ def _first_reached(evaluations: Sequence[Mapping[str, Any]], top1_percent: float
         if percent >= top1_percent - ROUNDING_PERCENT:
             return step, t_ns
     step, _, highest = max(tested, key=lambda one: one[2])
-    return f"{top1_percent:g} % was not reached: of {len(tested)} evaluations the best had {highest:g} % after {step} steps"
+    nearest = f"of {len(tested)} evaluations the best had {highest:g} % after {step} steps"
+    return f"{top1_percent:g} % was not reached: {nearest}"
 
 
 def _sum(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of manifest and tables. A record of an older version stays readable: `manifest.UPGRADES` has a step for each.
 
 History:
@@ -16,6 +16,7 @@ History:
     2: the manifest has `parity` (the certificate that covers the trial), its summary `achieved_flops_per_s`.
     3: the summary has what the best evaluation of the validation images says; settings have `validation`.
     4: more columns of samples; the manifest says more of sampling quality, phases and the profile in force.
+    5: evaluations and summary have the confidences and the loss difference; the rate of a step is the one applied.
 """
 
 TABLES = ("steps", "evaluations", "events", "samples", "processes", "gpus")
@@ -52,7 +53,7 @@ STEP_COLUMNS = (
         "time within the step spent getting the mini-batch; null where the framework does it inside its compiled step",
     ),
     Column("loss", "float64", "1", "gauge", "mean loss of the mini-batch before the update"),
-    Column("learning_rate", "float64", "1", "state", "learning rate applied in this step"),
+    Column("learning_rate", "float64", "1", "state", "learning rate that the update of this step used, as the framework holds it"),
 )
 
 EVALUATION_COLUMNS = (
@@ -62,6 +63,17 @@ EVALUATION_COLUMNS = (
     Column("loss", "float64", "1", "gauge", "mean loss over the images"),
     Column("top1", "float64", "1", "gauge", "fraction of images whose class ranks first"),
     Column("top5", "float64", "1", "gauge", "fraction of images whose class is among the first five"),
+    Column("average_confidence", "float64", "1", "gauge", "mean largest probability of the correct images"),
+    Column("confidence_deviation", "float64", "1", "gauge", "standard deviation of the same over the correct images"),
+    Column(
+        "confidence_deviation_across_classes",
+        "float64",
+        "1",
+        "gauge",
+        "standard deviation over the classes of the mean largest probability of their correct images",
+    ),
+    Column("training_loss", "float64", "1", "gauge", "mean loss of the steps of the last epoch, or of all if fewer"),
+    Column("loss_difference", "float64", "1", "gauge", "`loss` - `training_loss`"),
     Column("images", "int64", "1", "gauge", "number of images"),
     Column("duration_ns", "int64", "ns", "gauge", "duration of the pass"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from frameworks.worker.protocol import DATA_NS_UNKNOWN
 from harness.records.foreign import ForeignLoad
@@ -11,7 +12,7 @@ from harness.records.job import Job
 from harness.records.phases import of_kind
 from harness.records.quality import summary_of_quality
 from harness.records.reading import integer, number
-from harness.records.summary_keys import SUMMARY_KEYS
+from harness.records.summary_keys import CONFIDENCE_KEYS, SUMMARY_KEYS
 from harness.records.validation import VALIDATION_KEYS, best_validation
 
 LAST_STEPS = 50
@@ -177,11 +178,21 @@ def _quality(job: Job) -> Iterator[tuple[str, Value]]:
             yield key, NotMeasured("no evaluation on the test split")
         else:
             yield key, _finite(number(evaluation.get(name)), factor, f"the evaluation at step {evaluation.get('step')}")
+    for key in CONFIDENCE_KEYS:
+        yield key, NotMeasured("no evaluation on the test split") if evaluation is None else _scored(evaluation, key)
     losses = job.files.steps["loss"][-LAST_STEPS:]
     if not len(losses):
         yield "final_training_loss", NotMeasured("no step was recorded")
     else:
         yield "final_training_loss", _finite(float(losses.mean()), 1.0, f"the loss of the last {len(losses)} steps")
+
+
+def _scored(evaluation: dict[str, Any], key: str) -> Value:
+    """A number of an evaluation, or the reason that the worker gave for its absence."""
+    value, told = number(evaluation.get(key)), evaluation.get("not_measured")
+    if value is None and isinstance(told, dict) and key in told:
+        return NotMeasured(f"at step {evaluation.get('step')}: {told[key]}")
+    return _finite(value, 1.0, f"the evaluation at step {evaluation.get('step')}")
 
 
 def _validation(job: Job) -> Iterator[tuple[str, Value]]:

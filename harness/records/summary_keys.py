@@ -46,6 +46,34 @@ SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
     SummaryKey("test_loss", "1", "mean loss of the last evaluation on the test split", "lower", "test loss"),
     SummaryKey("final_training_loss", "1", "mean loss of the last 50 steps, or of all if fewer", "lower", "final loss"),
     SummaryKey(
+        "average_confidence",
+        "1",
+        "mean of the largest probability over the correct images of the last evaluation on the test split",
+        "higher",
+        "confidence",
+    ),
+    SummaryKey(
+        "confidence_deviation",
+        "1",
+        "standard deviation of the same over the correct images",
+        "lower",
+        "confidence SD",
+    ),
+    SummaryKey(
+        "confidence_deviation_across_classes",
+        "1",
+        "standard deviation, over the classes, of the mean largest probability of their correct images",
+        "lower",
+        "confidence SD classes",
+    ),
+    SummaryKey(
+        "loss_difference",
+        "1",
+        "`test_loss` minus the mean training loss of the steps of the last epoch, or of all if fewer",
+        None,
+        "loss difference",
+    ),
+    SummaryKey(
         "best_validation_step",
         "1",
         "finished steps at the best evaluation of the validation images: the first with the smallest error, or loss "
@@ -231,3 +259,11 @@ SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
     ),
 )
 """Keys of `summary`, in the order in which they are shown."""
+
+CONFIDENCE_KEYS = (
+    "average_confidence",
+    "confidence_deviation",
+    "confidence_deviation_across_classes",
+    "loss_difference",
+)
+"""Those of the last evaluation that LRBench adds to loss and accuracy: formulas in `frameworks/worker/scores.py`."""

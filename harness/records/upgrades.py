@@ -7,10 +7,14 @@ from typing import Any
 
 from harness.errors import DlgaugeError
 from harness.records.quality import SUMMARY_OF_QUALITY, quality_flags
+from harness.records.summary_keys import CONFIDENCE_KEYS
 from harness.records.validation import NO_VALIDATION, VALIDATION_KEYS
 from harness.workloads import training_flops
 
 NOT_BEFORE_4 = "records of schema version 3 and older did not hold it"
+
+
+NOT_BEFORE_5 = "records of schema version 4 and older did not hold it"
 
 
 def specified_training_flops(specification: Mapping[str, Any]) -> int | None:
@@ -73,5 +77,14 @@ def _from_3(manifest: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Version 5 has the confidences of the last evaluation, which nobody can work out without its probabilities."""
+    summary, reasons = manifest.get("summary"), manifest.get("not_measured")
+    if isinstance(summary, dict) and isinstance(reasons, dict):
+        none, why = dict.fromkeys(CONFIDENCE_KEYS), dict.fromkeys(CONFIDENCE_KEYS, NOT_BEFORE_5)
+        manifest = {**manifest, "summary": {**none, **summary}, "not_measured": {**why, **reasons}}
+    return manifest
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
 """Version -> what makes a manifest of that version one of the next."""

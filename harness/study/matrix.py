@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from harness.fields import FileModel
-from harness.schedules import parse_policy
+from harness.schedules import PlateauRule, candidate_rates, parse_policy
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
 from harness.study.model import Cell, StudyFile
@@ -210,8 +210,24 @@ def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple
             yield ("early_stopping", "patience_steps"), f"{message}comes after {first} steps"
     if setting.warm_up_steps >= steps:
         yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
+    yield from _rate_misfits(setting, steps)
+
+
+def _rate_misfits(setting: Setting, steps: int) -> Iterator[tuple[KeyPath, str]]:
+    """What of the learning rate does not fit the length of the training."""
+    rule, validation = setting.learning_rate, setting.validation
+    if isinstance(rule, PlateauRule):
+        assert validation is not None and validation.every_steps is not None
+        if validation.every_steps >= steps:
+            message = f"validation.every_steps {validation.every_steps} should be smaller than the {steps} steps: "
+            yield ("validation", "every_steps"), f"{message}{rule.policy} would never change the rate"
+        try:
+            candidate_rates(rule, steps, validation.every_steps)
+        except ValueError as error:
+            yield ("learning_rate",), f"learning_rate: {error}"
+        return
     with np.errstate(over="ignore"):
-        ends = parse_policy(setting.learning_rate).rates(np.array([0.0, steps - 1.0]))
+        ends = parse_policy(rule).rates(np.array([0.0, steps - 1.0]))
     if not np.isfinite(ends).all():
         yield ("learning_rate",), f"learning_rate leaves the finite numbers within {steps} steps"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,42 @@ def test_the_blas_of_a_profile_is_the_one_loaded(tmp_path: Path, name: str, blas
     (record,) = Store(tmp_path / "store").records()
     assert record.termination == "completed", record.manifest["termination"]
     assert {library["name"] for library in record.manifest["framework"]["blas"]} == {blas}
+
+
+def test_a_plateau_rule_changes_the_rate_alike_in_every_framework(tmp_path: Path) -> None:
+    """Its threshold is far above what frameworks differ by: the same evaluations are plateaus in all of them."""
+    study = yaml.safe_load(Path("studies/same-losses.yaml").read_text())
+    study["frameworks"] = list(FRAMEWORKS)
+    policies = [{"policy": "FIX", "k0": rate} for rate in (0.02, 0.01, 0.005)]
+    study["overrides"] |= {
+        "steps": 12,
+        "evaluation.every_steps": 12,
+        "validation": {"images": 500, "position": "last", "every_steps": 2},
+        "learning_rate": {
+            "policy": "CHANGE_ON_PLATEAU",
+            "policies": policies,
+            "start_index": 1,
+            "cooldown": 1,
+            "window": 2,
+            "threshold": 5.0,
+            "turn": 0.6,
+            "watch": "loss",
+        },
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    runner = StudyRunner(load_frameworks(), StoreKeeper(tmp_path / "store"), PlainObserver())
+    assert runner.run(make_plan(load_study(tmp_path / "study.yaml"))).failures == 0
+    records = {one.specification["framework"]["name"]: one for one in Store(tmp_path / "store").records()}
+    assert set(records) == set(FRAMEWORKS)
+    # No gain is 5: a plateau from the second look (step 4) on. Before step 7.2 the rate rises, from then on it falls.
+    expected = [0.01] * 4 + [0.02] * 4 + [0.01] * 4
+    for name, record in records.items():
+        rates = record.table("steps").column("learning_rate").to_pylist()
+        assert rates == pytest.approx(expected, rel=1e-6), name
+        changes = [row for row in record.table("events").to_pylist() if row["event"] == "rate_change"]
+        assert [row["step"] for row in changes] == [4, 8], name
+        told = [json.loads(row["data"]) for row in changes]
+        assert [(one["from_candidate"], one["to_candidate"]) for one in told] == [(1, 0), (0, 1)], name
 
 
 def test_images_held_out_are_evaluated_alike_by_every_framework(tmp_path: Path) -> None:

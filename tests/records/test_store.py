@@ -11,6 +11,7 @@ import pytest
 from harness.errors import StoreError
 from harness.execution.outcome import FINAL_TERMINATIONS, TerminationKind
 from harness.records import DamagedRecordWarning, Record, Store, manifest
+from harness.records.summary_keys import CONFIDENCE_KEYS
 from tests import factories
 
 
@@ -130,6 +131,20 @@ def test_an_older_record_is_read_through_the_upgrades(tmp_path: Path, monkeypatc
     change_manifest(record, json.dumps(content))
     monkeypatch.setitem(manifest.UPGRADES, 0, lambda old: {**old, "study": old["name_of_study"]})
     assert Store(tmp_path).records()[0].study == "synthetic"
+
+
+def test_a_record_of_version_4_says_that_it_knows_no_confidences(tmp_path: Path) -> None:
+    record = factories.publish_trial(tmp_path)
+    assert record.summary["average_confidence"] == 0.9
+    content = json.loads((record.path / "manifest.json").read_text())
+    for key in CONFIDENCE_KEYS:
+        del content["summary"][key]
+    change_manifest(record, json.dumps({**content, "schema_version": 4}))
+    (read,) = Store(tmp_path).records()
+    assert list(read.summary.values()).count(None) >= len(CONFIDENCE_KEYS)
+    for key in CONFIDENCE_KEYS:
+        assert read.summary[key] is None and "schema version 4" in read.not_measured[key]
+    assert read.summary["top1_percent"] == record.summary["top1_percent"]
 
 
 def test_a_record_of_version_1_gets_what_follows_from_it(tmp_path: Path) -> None:

@@ -34,6 +34,17 @@ MARKS = (
     (6.8, "end", 31, 0.0),
 )
 FOREIGN_CORES, OWN_CORES = 0.25, 0.01
+LAST_EVALUATION: dict[str, Any] = {
+    "loss": 0.25,
+    "top1": 0.75,
+    "top5": 1.0,
+    "average_confidence": 0.875,
+    "confidence_deviation": 0.125,
+    "confidence_deviation_across_classes": None,
+    "training_loss": 0.5,
+    "loss_difference": -0.25,
+    "not_measured": {"confidence_deviation_across_classes": "the correct images are of one class"},
+}
 
 
 def ns(seconds: float) -> int:
@@ -62,7 +73,7 @@ def events() -> list[dict[str, Any]]:
     others = [
         {"t_ns": ns(2.4), "event": "first_step", "duration_ns": 400_000_000},
         {"t_ns": ns(5.5), "event": "evaluation", "step": 21, "split": "test", "loss": 0.9, "top1": 0.5, "top5": 0.8},
-        {"t_ns": ns(6.75), "event": "evaluation", "step": 31, "split": "test", "loss": 0.25, "top1": 0.75, "top5": 1.0},
+        {"t_ns": ns(6.75), "event": "evaluation", "step": 31, "split": "test", **LAST_EVALUATION},
         {"t_ns": ns(6.76), "event": "done", "steps": 31},
     ]
     return sorted([*marks, *others], key=lambda event: event["t_ns"])
@@ -126,6 +137,10 @@ EXPECTED = {
     "top1_percent": 75.0,
     "top5_percent": 100.0,
     "test_loss": 0.25,
+    "average_confidence": 0.875,
+    "confidence_deviation": 0.125,
+    "confidence_deviation_across_classes": None,
+    "loss_difference": -0.25,
     "final_training_loss": 16.0,  # mean of 1..31
     "steps_done": 31,
     "samples_per_s": 64 * 30 / 3.0,
@@ -167,6 +182,8 @@ def test_every_key_has_the_value_worked_out_by_hand(tmp_path: Path) -> None:
     of_ticks = {key for key, value in EXPECTED.items() if value is None}
     of_phases = {key for key in made["not_measured"] if key.startswith("phases.")}
     assert set(made["not_measured"]) == {"gpu", *VALIDATION_KEYS, *of_ticks, *of_phases}
+    told = made["not_measured"]["confidence_deviation_across_classes"]
+    assert told == "at step 31: the correct images are of one class"
     assert "phases.cpu_seconds" not in of_phases
     assert made["sources"] == {
         "cpu_seconds": "tree",

@@ -128,6 +128,26 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
             "x.yaml:8: early_stopping.patience_steps 5 would end training before the first validation, which comes",
         ),
         (
+            "overrides:\n  learning_rate: {policy: REDUCE_ON_PLATEAU, k0: 0.1}\n",
+            "x.yaml:7: learning_rate: REDUCE_ON_PLATEAU follows the validation images, so validation should be given",
+        ),
+        (
+            "overrides:\n  steps: 100\n  validation: {images: 500, position: last}\n"
+            "  learning_rate: {policy: REDUCE_ON_PLATEAU, k0: 0.1}\n",
+            "x.yaml:9: learning_rate: REDUCE_ON_PLATEAU follows the validation images, so validation.every_steps",
+        ),
+        (
+            "overrides:\n  steps: 100\n  learning_rate: {policy: REDUCE_ON_PLATEAU, k0: 0.1}\n"
+            "  validation: {images: 500, position: last, every_steps: 100}\n",
+            "x.yaml:9: validation.every_steps 100 should be smaller than the 100 steps: REDUCE_ON_PLATEAU would never",
+        ),
+        (
+            "overrides:\n  validation: {images: 500, position: last, every_steps: 10}\n  steps: 100\n"
+            "  learning_rate:\n    policy: CHANGE_ON_PLATEAU\n"
+            "    policies: [{policy: FIX, k0: 0.1}, {policy: FIX, k0: 0.2}]\n",
+            "x.yaml:9: learning_rate: policies should go from large to small rates: over 100 steps, number 1 (from 0)",
+        ),
+        (
             "overrides:\n  evaluation.batch_size: 5000\n",
             "x.yaml:7: evaluation.batch_size 5000 is larger than dataset 'mnist-subset' with its 2000 test images",
         ),

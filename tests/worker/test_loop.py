@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from frameworks.worker.events import EventLog, StepLog
-from frameworks.worker.loop import Diverged, TrainingLoop, predict_all, score
+from frameworks.worker.loop import Diverged, TrainingLoop, predict_all
 from frameworks.worker.masks import DropoutMasks
 from frameworks.worker.order import BatchOrder
+from frameworks.worker.protocol import STEP_RECORD
 from harness.execution.tailing import EventTail, last_step
 
 TEST_LABELS = np.arange(7, dtype=np.int32) % 3
@@ -29,6 +30,7 @@ class Recorder:
         self.losses = losses
         self.right = list(right or [])
         self.masks: list[dict[str, np.ndarray] | None] = []
+        self.rate = 0.0
 
     def train_step(self, indices: np.ndarray, rate: float, masks: dict[str, np.ndarray] | None) -> float:
         self.masks.append(masks)
@@ -38,7 +40,12 @@ class Recorder:
         self.masks.append(masks)
         return self._step("train_on", (images.copy(), labels.tolist(), rate))
 
+    def applied_rate(self) -> float:
+        """As a framework in float32 holds it."""
+        return float(np.float32(self.rate))
+
     def _step(self, name: str, value: Any) -> float:
+        self.rate = value[-1]
         self.calls.append((name, value))
         done = sum(name in ("train_step", "train_on") for name, _ in self.calls)
         return self.losses[done - 1] if self.losses else 1.0 / done
@@ -77,6 +84,8 @@ def run_loop(
     network: dict[str, Any] = NETWORK,
     validate_every: int | None = None,
     early_stopping: dict[str, Any] | None = None,
+    learning_rate: dict[str, Any] | None = None,
+    rates: Any = None,
 ) -> list[dict[str, Any]]:
     setting = {
         "steps": steps,
@@ -85,11 +94,12 @@ def run_loop(
         "evaluation": {"every_steps": every, "batch_size": 3},
         "validation": {"images": 6, "position": "last", "every_steps": validate_every},
         "early_stopping": early_stopping,
+        "learning_rate": learning_rate or {"policy": "EXP", "k0": 1.0, "gamma": 0.5},
     }
     labels = {"validation": VALIDATION_LABELS} if validate_every else {}
     labels["test"] = TEST_LABELS
     events, log = EventLog(str(folder / "events.jsonl"), "none.sock"), StepLog(str(folder / "steps.bin"))
-    rates = 0.5 ** np.arange(steps)
+    rates = 0.5 ** np.arange(steps) if rates is None else rates
     loop = TrainingLoop(adapter, network, setting, 1, rates, labels, 20, events, log, batches)  # type: ignore[arg-type]
     try:
         loop.run()
@@ -234,24 +244,85 @@ def test_prediction_always_asks_for_whole_batches_and_drops_the_filling() -> Non
     assert probabilities.argmax(axis=1).tolist() == TEST_LABELS.tolist()
 
 
-def test_scores_by_hand() -> None:
-    probabilities = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]], np.float32)
-    scores = score(probabilities, np.array([0, 1], np.int32))
-    assert scores["loss"] == pytest.approx(-(math.log(0.5) + math.log(0.2)) / 2, rel=1e-6)
-    assert (scores["top1"], scores["top5"]) == (0.5, 1.0)
+def learning_rates(folder: Path) -> list[float]:
+    content = (folder / "steps.bin").read_bytes()
+    return [record[-1] for record in STEP_RECORD.iter_unpack(content)]
 
 
-def test_a_network_that_says_nothing_gets_no_credit_for_ties() -> None:
-    uniform = np.full((10, 10), 0.1, np.float32)
-    scores = score(uniform, np.arange(10, dtype=np.int32))
-    assert (scores["top1"], scores["top5"]) == (0.1, 0.5)
+REDUCE = {
+    "policy": "REDUCE_ON_PLATEAU",
+    "k0": 0.5,
+    "factor": 0.5,
+    "patience": 0,
+    "threshold": 0.0,
+    "threshold_mode": "relative",
+    "cooldown": 0,
+    "smallest_rate": 0.0,
+    "watch": "error",
+}
 
 
-def test_a_certain_mistake_has_a_finite_loss_and_nan_has_no_score() -> None:
-    certain = np.array([[1.0, 0.0]], np.float32)
-    assert 80 < score(certain, np.array([1], np.int32))["loss"] < 90
-    broken = np.array([[np.nan, 0.0]], np.float32)
-    assert score(broken, np.array([1], np.int32)) == {"loss": None, "top1": None, "top5": None}
+def test_a_plateau_rule_changes_the_rate_of_the_steps_to_come(tmp_path: Path) -> None:
+    adapter = Recorder(right=[2, 2, 4, 4, 4])
+    levels = np.array([[0.5], [0.25], [0.125]])
+    options: dict[str, Any] = {"learning_rate": REDUCE, "rates": levels}
+    events = run_loop(tmp_path, adapter, steps=10, every=10, validate_every=2, **options)
+    # Validation after 2, 4, 6, 8 and 10 steps; no better at 4 and 8, and at 10, where there is no step to come.
+    changes = [event for event in events if event["event"] == "rate_change"]
+    assert [(event["step"], event["from_rate"], event["to_rate"]) for event in changes] == [
+        (4, 0.5, 0.25),
+        (8, 0.25, 0.125),
+    ]
+    assert [(event["from_candidate"], event["to_candidate"], event["watch"]) for event in changes] == [
+        (0, 1, "error"),
+        (1, 2, "error"),
+    ]
+    assert [event["value"] for event in changes] == [pytest.approx(4 / 6), pytest.approx(2 / 6)]
+    assert learning_rates(tmp_path) == [0.5] * 4 + [0.25] * 4 + [0.125] * 2
+    given = [value[-1] for name, value in adapter.calls if name == "train_step"]
+    assert given == learning_rates(tmp_path)
+
+
+def test_the_test_images_change_no_rate(tmp_path: Path) -> None:
+    """They are evaluated between; only what the validation images say counts."""
+    options: dict[str, Any] = {"learning_rate": REDUCE, "rates": np.array([[0.5], [0.25]])}
+    events = run_loop(tmp_path, Recorder(right=[1, 2, 3]), steps=10, every=1, validate_every=3, **options)
+    assert len([event for event in events if event.get("split") == "test"]) == 9
+    assert not any(event["event"] == "rate_change" for event in events)
+    assert learning_rates(tmp_path) == [0.5] * 10
+
+
+def test_a_change_of_policy_goes_on_in_time(tmp_path: Path) -> None:
+    rule = {"policy": "CHANGE_ON_PLATEAU", "start_index": 1, "cooldown": 0, "threshold": 0.01, "window": 2}
+    candidates = np.array([np.arange(12) + 100.0, np.arange(12) + 10.0, np.arange(12) + 1.0])
+    run_loop(
+        tmp_path,
+        Recorder(right=[2, 2, 4, 6, 6, 6]),
+        steps=12,
+        every=12,
+        validate_every=2,
+        learning_rate={**rule, "turn": 0.8, "watch": "error"},
+        rates=candidates,
+    )
+    # A plateau after 4 steps, before 80 % of 12 (9.6): up; another after 10: down. Both go on at the step itself.
+    assert learning_rates(tmp_path) == [*range(10, 14), *range(104, 110), 20, 21]
+
+
+def test_the_rate_recorded_is_the_one_that_the_adapter_applied(tmp_path: Path) -> None:
+    run_loop(tmp_path, Recorder(), rates=np.full(10, 0.1))
+    assert learning_rates(tmp_path) == [float(np.float32(0.1))] * 10
+    assert float(np.float32(0.1)) != 0.1
+
+
+def test_the_training_loss_is_that_of_the_last_epoch(tmp_path: Path) -> None:
+    """20 images in mini-batches of 4: 5 steps are an epoch; before the first is over, all steps count."""
+    losses = [float(step) for step in range(1, 11)]
+    events = run_loop(tmp_path, Recorder(losses))
+    found = {event["step"]: event for event in events if event["event"] == "evaluation"}
+    means = {4: 2.5, 8: 6.0, 10: 8.0}
+    assert {step: event["training_loss"] for step, event in found.items()} == means
+    for step, event in found.items():
+        assert event["loss_difference"] == event["loss"] - means[step]
 
 
 def test_events_are_whole_json_lines(tmp_path: Path) -> None:

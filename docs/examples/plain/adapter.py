@@ -111,16 +111,20 @@ class Adapter(Base):
 
     def train_on(self, images, labels, learning_rate, masks):
         loss, gradients = self.loss_and_gradients(images, labels)
+        self.rate = np.float32(learning_rate)
         m, in_velocity = self.optimizer["momentum"], self.optimizer["momentum_form"] == "rate_in_velocity"
         for name, w in self.parameters.items():
             v, own = self.velocities[name], self.settings[name]
-            rate, g = learning_rate * own["rate"], gradients[name] + own["weight_decay"] * w
+            rate, g = self.rate * own["rate"], gradients[name] + own["weight_decay"] * w
             change = rate * g if in_velocity else g
             v *= m
             v += change
             move = m * v + change if self.optimizer["nesterov"] else v
             w -= move if in_velocity else rate * move
         return loss
+
+    def applied_rate(self):
+        return float(self.rate)
 
     def predict(self, split, indices):
         return softmax(self.forward(self.images[split][indices])[0])

@@ -6,10 +6,11 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from harness.fields import FileModel, NonNegativeInt, NonNegativeNumber, PositiveInt, PositiveNumber, Slug
-from harness.schedules import Policy
+from harness.schedules import LearningRate, PlateauRule
 from harness.workloads.initialisation import Filler, Initialisation
 from harness.yaml_files import find_named, load_yaml, names_in, validate
 
@@ -140,7 +141,7 @@ class Setting(FileModel):
     batch_size: PositiveInt
     warm_up_steps: NonNegativeInt = 1
     optimizer: Optimizer
-    learning_rate: Policy
+    learning_rate: LearningRate
     multipliers: Multipliers = Multipliers()
     initialisation: Initialisation
     rules: tuple[Rule, ...] = ()
@@ -165,6 +166,15 @@ class Setting(FileModel):
             raise ValueError(f"early_stopping watches the validation images, so {missing} should be given too")
         return self
 
+    @model_validator(mode="after")
+    def _something_to_follow(self) -> Self:
+        rule = self.learning_rate
+        if isinstance(rule, PlateauRule) and (self.validation is None or self.validation.every_steps is None):
+            missing = "validation" if self.validation is None else "validation.every_steps"
+            what = f"{rule.policy} follows the validation images, so {missing} should be given too"
+            raise _problem_at("learning_rate", what, rule)
+        return self
+
     def trained_on(self, train_images: int) -> int:
         """How many images of a training split are trained on: those that are not held out for validation."""
         return train_images - (self.validation.images if self.validation else 0)
@@ -175,6 +185,12 @@ class Setting(FileModel):
             return self.steps
         assert self.epochs is not None
         return math.ceil(self.epochs * self.trained_on(train_images) / self.batch_size)
+
+
+def _problem_at(key: str, message: str, value: object) -> ValidationError:
+    """A problem of several keys, told at the line of one of them."""
+    error = PydanticCustomError("value_error", "Value error, {problem}", {"problem": message})
+    return ValidationError.from_exception_data("Setting", [{"type": error, "loc": (key,), "input": value}])
 
 
 def setting_names() -> list[str]:

@@ -50,8 +50,12 @@ class Adapter(Base):
         if self.behaviour == "slow":
             time.sleep(0.02)
         loss, gradient = self.loss_and_gradient(images.reshape(len(images), -1), labels)
-        self.matrix -= learning_rate * gradient
+        self.rate = np.float32(learning_rate)
+        self.matrix -= self.rate * gradient
         return float("nan") if self.behaviour == "diverge" and self.step == 7 else float(loss)
+
+    def applied_rate(self):
+        return float(self.rate)
 
     def predict(self, split, indices):
         return softmax(self.images[split][indices] @ self.matrix)
