@@ -88,7 +88,7 @@ def test_a_figure_of_the_ranking(store: Path, tmp_path: Path, suffix: str, begin
 
 
 def test_slips_are_told(store: Path, tmp_path: Path) -> None:
-    assert "half of these trials reach --threshold 97" in error_of("rank", "--store", store, "--by", "cost")
+    assert "half of the completed trials reach --threshold 97" in error_of("rank", "--store", store, "--by", "cost")
     assert "unknown criterion 'speed'" in error_of("rank", "--store", store, "--by", "speed")
     assert "no study 'synthetik' here … did you mean 'synthetic'" in error_of("rank", "synthetik", "--store", store)
     assert "nothing fits --framework theano" in error_of("rank", "--store", store, "--framework", "theano")
@@ -115,7 +115,7 @@ def test_without_evidence_the_range_test_is_named(tmp_path: Path) -> None:
     )
     assert result.exit_code == 1
     assert "no recommendation: the database is empty" in result.output
-    assert "dlgauge lr range-test --workload lenet-mnist --setting" in result.output
+    assert "dlgauge lr range-test --workload caffe-mnist --setting caffe-mnist --framework torch" in result.output
 
 
 def test_an_unknown_name_is_a_slip_not_missing_evidence(store: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.schedules import parse_policy, scaled, string_form
+from harness.schedules import parse_learning_rate, parse_policy, scaled, string_form
+from harness.schedules.base import KEY_ORDER
 
 DIGITS = 12
 """Significant digits by which two policies are the same: 0.1 * 0.01 and 0.001 are."""
@@ -15,33 +16,46 @@ def canonical_policy(value: Any) -> dict[str, Any]:
     """A policy as plain values whose equality is that of the policies, numbers to 12 significant digits.
 
     Args:
-        value: a policy, its YAML form or its string form.
+        value: a policy or plateau rule, its YAML form or its string form.
 
     Raises:
         ValueError: it is no policy.
     """
-    dumped: dict[str, Any] = parse_policy(value).model_dump(mode="json", exclude_none=True)
+    dumped: dict[str, Any] = _parsed(value).model_dump(mode="json", exclude_none=True)
     rounded: dict[str, Any] = _rounded(dumped)
     return rounded
 
 
 def text_of(policy: Mapping[str, Any]) -> str:
     """LRBench's string form; of a policy that has none (a plateau rule) its values in words."""
-    parsed = parse_policy(policy)
-    try:
-        return str(string_form(parsed))
-    except ValueError:
+    if is_plateau(policy):
         return short_text(policy)
+    return string_form(parse_policy(policy))
+
+
+def is_plateau(policy: Mapping[str, Any]) -> bool:
+    """Whether plain values are those of a plateau rule, which has no rate of its own at a step."""
+    return str(policy.get("policy", "")).endswith("_ON_PLATEAU")
 
 
 def function_of(policy: Mapping[str, Any]) -> str:
-    """Name of the function; of a composite those of its parts in their order, joined by `-`."""
-    return "-".join(_functions(policy)) or "?"
+    """Name of the function; of a composite those of its parts, of a warm-up its name before the others', joined by `-`."""
+    name = str(policy["policy"])
+    if name == "COMPOSITE":
+        return "-".join(function_of(part) for part in policy["parts"])
+    return f"{name}-{function_of(policy['then'])}" if name == "WARM_UP" else name
 
 
 def scaled_policy(policy: Mapping[str, Any], factor: float) -> dict[str, Any]:
     """The policy whose every rate is `factor` times as large."""
-    return canonical_policy(policy) if factor == 1 else canonical_policy(scaled(parse_policy(policy), factor))
+    if factor == 1:
+        return canonical_policy(policy)
+    if not is_plateau(policy):
+        return canonical_policy(scaled(parse_policy(policy), factor))
+    own = {key: value * factor for key, value in policy.items() if key in ("k0", "smallest_rate")}
+    if "policies" in policy:
+        own["policies"] = [scaled_policy(one, factor) for one in policy["policies"]]
+    return canonical_policy({**policy, **own})
 
 
 def base_of(policy: Mapping[str, Any], scale: float) -> dict[str, Any]:
@@ -54,9 +68,10 @@ def short_text(policy: Mapping[str, Any] | None, fallback: str = "?") -> str:
     if not policy:
         return fallback
     parts = []
-    for key, value in policy.items():
+    for key in sorted(policy, key=lambda key: KEY_ORDER.index(key) if key in KEY_ORDER else len(KEY_ORDER)):
+        value = policy[key]
         if key == "policy":
-            parts.insert(0, str(value))
+            parts.append(str(value))
         elif isinstance(value, Mapping):
             parts.append(f"{key}=({short_text(value)})")
         elif isinstance(value, list):
@@ -67,18 +82,14 @@ def short_text(policy: Mapping[str, Any] | None, fallback: str = "?") -> str:
     return " ".join(parts)
 
 
+def _parsed(value: Any) -> Any:
+    if isinstance(value, str) or (isinstance(value, Mapping) and not is_plateau(value)):
+        return parse_policy(value)
+    return parse_learning_rate(value)
+
+
 def _number(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _functions(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        own = [str(value["policy"])] if isinstance(value.get("policy"), str) else []
-        parts = [name for inner in value.values() if not isinstance(inner, str) for name in _functions(inner)]
-        return parts or own
-    if isinstance(value, list):
-        return [name for inner in value for name in _functions(inner)]
-    return []
 
 
 def _rounded(value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.analysis.policies.naming import canonical_policy, scaled_policy
 from harness.errors import DlgaugeError
+from harness.schedules import FUNCTIONS
 from harness.validation import nearest
 
 PARAMETERS = ("k0", "k1", "l", "gamma", "p")
@@ -83,11 +84,7 @@ def neighbours_of(policy: Mapping[str, Any], factors: Mapping[str, float]) -> li
 
 
 def _changes(policy: Mapping[str, Any], factors: Mapping[str, float]) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    single = any(isinstance(policy.get(name), int | float) for name in ("k0",)) and not any(
-        isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(one, Mapping) for one in value))
-        for value in policy.values()
-    )
-    if not single:
+    if policy["policy"] not in FUNCTIONS:
         factor = factors.get(RATE, factors["k0"])
         for sign, value in (("x", factor), ("/", 1 / factor)):
             yield f"{RATE} {sign} {factor:g}", scaled_policy(policy, value)

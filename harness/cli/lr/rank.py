@@ -110,7 +110,8 @@ def _hint(names: dict[str, str | None]) -> str:
 def _threshold_hint(rows: list[dict[str, Any]]) -> str:
     import statistics
 
-    reached = [row["best_top1_percent"] for row in rows if row["best_top1_percent"] is not None]
+    completed = [row for row in rows if row["termination"] == "completed"]
+    reached = [row["best_top1_percent"] for row in completed if row["best_top1_percent"] is not None]
     if not reached:
         return "such as --threshold 98.5"
-    return f"half of these trials reach --threshold {statistics.median(reached):.4g}"
+    return f"half of the completed trials reach --threshold {statistics.median(reached):.4g}"

@@ -7,10 +7,11 @@ from pathlib import Path
 import typer
 
 from harness.cli.lr import trials
+from harness.cli.lr.argument import POLICY_HELP
 
 
 def robustness(
-    policy: str = typer.Argument(help="The policy, in LRBench's string form, such as lrPolicy_FIX+k0_0.01."),
+    policy: str = typer.Argument(help=POLICY_HELP),
     workload: str = trials.WORKLOAD,
     framework: str = trials.FRAMEWORK,
     setting: str = trials.SETTING,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli.lr import trials
+from harness.cli.lr.argument import POLICY_HELP
 
 if TYPE_CHECKING:
     from harness.analysis.policies.neighbours import Neighbour
@@ -16,7 +17,7 @@ EXIT_NOT, EXIT_UNDECIDED = 1, 3
 
 
 def verify(
-    policy: str = typer.Argument(help="The policy, in LRBench's string form, such as lrPolicy_FIX+k0_0.01."),
+    policy: str = typer.Argument(help=POLICY_HELP),
     workload: str = trials.WORKLOAD,
     framework: str = trials.FRAMEWORK,
     setting: str = trials.SETTING,

@@ -78,6 +78,32 @@ def test_a_scaled_trial_names_its_base(tmp_path: Path) -> None:
     assert json.loads(row["base_policy_json"]) == FIX
 
 
+@pytest.mark.parametrize(
+    ("policy", "function", "text"),
+    [
+        (
+            {"policy": "COMPOSITE", "parts": [FIX, {"policy": "FIX", "k0": 0.001}], "at": [100]},
+            "FIX-FIX",
+            "lrPolicy_FIX+k0_0.01-lrPolicy_FIX+k0_0.001-AT-100",
+        ),
+        ({"policy": "REDUCE_ON_PLATEAU", "k0": 0.01}, "REDUCE_ON_PLATEAU", "REDUCE_ON_PLATEAU k0=0.01 factor=0.1"),
+        ({"policy": "NOT_YET", "k0": 0.01}, None, None),
+    ],
+)
+def test_every_kind_of_policy_has_a_row(
+    tmp_path: Path, policy: dict[str, object], function: str | None, text: str | None
+) -> None:
+    publish_policy(tmp_path, policy, [0.5, 0.6])
+    (row,) = PolicyDatabase(tmp_path).rows()
+    assert row["function"] == function
+    assert row["policy_json"]
+    if text is None:
+        assert row["policy"] is None
+        assert "the policy is none that this version knows" in json.loads(row["not_measured"])["policy"]
+    else:
+        assert row["policy"].startswith(text)
+
+
 def test_duckdb_answers_and_reaches_no_file(tmp_path: Path) -> None:
     fill(tmp_path)
     with PolicyDatabase(tmp_path).connect() as connection:

@@ -45,6 +45,16 @@ def test_boundaries_move_together_and_a_repeated_neighbour_is_named() -> None:
     assert reasons == {"l x 1.2": "it stays as it is", "l / 1.2": "it stays as it is"}
 
 
+def test_of_what_is_put_together_the_whole_rate_is_scaled() -> None:
+    composite = around({"policy": "COMPOSITE", "parts": [TRI, FIX], "at": [100]})
+    assert list(composite) == ["rate x 2", "rate / 2"]
+    parts = composite["rate x 2"]["parts"]  # type: ignore[index]
+    assert [(part["k0"], part.get("k1")) for part in parts] == [(0.002, 0.12), (0.02, None)]
+    plateau = around({"policy": "REDUCE_ON_PLATEAU", "k0": 0.01, "smallest_rate": 0.001}, "rate=4")
+    assert plateau["rate / 4"]["k0"] == 0.0025  # type: ignore[index]
+    assert plateau["rate / 4"]["smallest_rate"] == 0.00025  # type: ignore[index]
+
+
 @pytest.mark.parametrize("text", ["k2=2", "k0=1", "k0=x", "k0=0.5"])
 def test_a_slip_in_the_factors_is_told(text: str) -> None:
     with pytest.raises(DlgaugeError):
