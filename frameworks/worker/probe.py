@@ -13,8 +13,6 @@ from frameworks.worker.masks import DropoutMasks
 from frameworks.worker.order import BatchOrder
 
 SPLITS = ("train", "test")
-RATES_PROBE = "rates"
-"""`probe` of a case that is about the learning rate alone."""
 
 
 def run_cases(adapter: Adapter, cases: "list[dict]", events) -> None:
@@ -47,7 +45,7 @@ def run_case(adapter: Adapter, case: dict, folder: str) -> dict:
         weights = {name: archive[name] for name in archive.files}
     adapter.build(case["network"], case["loss"], case["setting"], weights)
     rates = np.load(os.path.join(folder, protocol.LEARNING_RATES_FILE))[: case["steps"]]
-    if case.get("probe") == RATES_PROBE:
+    if case.get("probe") == protocol.RATES_PROBE:
         return take_rates(adapter, case["setting"]["batch_size"], rates, splits["train"])
     return take_probe(adapter, case["network"], case["setting"], case["seed"], rates, splits["train"])
 

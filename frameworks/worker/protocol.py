@@ -21,6 +21,9 @@ STDERR_FILE = "stderr.log"
 LAUNCHER_FILE = "launcher.jsonl"
 SAMPLER_SOCKET = "sampler.sock"
 
+RATES_PROBE = "rates"
+"""`probe` of a case that is about the learning rate alone."""
+
 PHASES = ("import", "prepare", "build", "warm_up", "train", "evaluate", "teardown")
 END = "end"
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frameworks.worker.probe import RATES_PROBE
+from frameworks.worker.protocol import RATES_PROBE
 from harness.parity.case import Case
 from harness.parity.contract_cases import setting
 from harness.parity.probing import Probe
