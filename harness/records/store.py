@@ -14,9 +14,8 @@ from harness.records.record import Record
 from harness.records.writer import repetitions
 from harness.study.trial import Trial
 
-
 IMPORTED_FOLDER = ".imported"
-"""Folder of a store with rows of other stores (`dlgauge lr database import`); no record, so no query of records sees it."""
+"""Folder of a store with rows of other stores (`dlgauge lr database import`): no records, so no query sees them."""
 
 
 class DamagedRecordWarning(UserWarning):

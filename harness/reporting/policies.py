@@ -180,7 +180,8 @@ def diverged_text(found: Iterable[Any], of: int) -> str:
     """`2 of 3 diverged, first at step 12, rate 0.6`."""
     listed = list(found)
     steps = sorted(
-        ((one.step, one.learning_rate) for one in listed if one.step is not None), key=lambda pair: (pair[0], pair[1] or 0)
+        ((one.step, one.learning_rate) for one in listed if one.step is not None),
+        key=lambda pair: (pair[0], pair[1] or 0),
     )
     text = f"{len(listed)} of {of} diverged"
     if steps:
@@ -244,7 +245,9 @@ def _facts(ranking: Ranking) -> list[str]:
     lines.append(f"dataset content {content}; setting {first['setting']}; ± is the half width of the 95 % t interval")
     if ranking.threshold_percent is not None:
         how = ", the lowest of a trial of the first tier, as none was given" if ranking.threshold_is_chosen else ""
-        lines.append(f"cost: {ranking.cost_unit} until {ranking.threshold_percent:g} % test top-1 is first reached{how}")
+        lines.append(
+            f"cost: {ranking.cost_unit} until {ranking.threshold_percent:g} % test top-1 is first reached{how}"
+        )
         lines.append("front *: no other policy is both as accurate and as cheap")
     return lines
 

@@ -103,9 +103,13 @@ def _draw_front(axes: Axes, ranking: Ranking) -> None:
             elinewidth=0.6,
             alpha=1.0 if entry.pareto else 0.6,
         )
-        axes.annotate(str(entry.rank), (cost.mean, accuracy.mean), xytext=(4, 4), textcoords="offset points", fontsize=7)
+        axes.annotate(
+            str(entry.rank), (cost.mean, accuracy.mean), xytext=(4, 4), textcoords="offset points", fontsize=7
+        )
     front = sorted((cost.mean, accuracy.mean) for entry, cost, accuracy in shown if entry.pareto)
-    axes.step([x for x, _ in front], [y for _, y in front], where="post", color="#444444", linewidth=0.8, linestyle="--")
+    axes.step(
+        [x for x, _ in front], [y for _, y in front], where="post", color="#444444", linewidth=0.8, linestyle="--"
+    )
     axes.set_title("numbers are ranks; the dashed line is the Pareto front", fontsize=7, loc="left")
 
 
@@ -125,7 +129,8 @@ def _first(entry: Entry) -> str:
     if not steps:
         return f"{len(entry.diverged)} of {len(entry.trials)}"
     step, rate = min(steps, key=lambda pair: pair[0])
-    return f"{len(entry.diverged)} of {len(entry.trials)}, step {step}, rate {'unknown' if rate is None else f'{rate:.4g}'}"
+    shown = "unknown" if rate is None else f"{rate:.4g}"
+    return f"{len(entry.diverged)} of {len(entry.trials)}, step {step}, rate {shown}"
 
 
 def _save(figure: Figure, path: Path) -> None:

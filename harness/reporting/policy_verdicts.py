@@ -148,8 +148,10 @@ def _recommended(found: Recommendation) -> list[str]:
         rows.append([str(entry.policy), mean_text(entry.accuracy), cost, str(len(entry.seeds)), remark])
     several = len(ranking.leaders) > 1
     tested = any(entry.p_adjusted is not None for entry in ranking.entries)
-    alone = "the best; no other is indistinguishable from it" if tested or len(ranking.entries) == 1 else (
-        "the best mean; one seed each, so no test says that it is the best"
+    alone = (
+        "the best; no other is indistinguishable from it"
+        if tested or len(ranking.entries) == 1
+        else ("the best mean; one seed each, so no test says that it is the best")
     )
     certificates = "; ".join(
         f"{name}: {', '.join(value[:12] for value in values)}" for name, values in evidence["certificates"].items()

@@ -80,7 +80,9 @@ def make_policy_study(asked: PolicyStudy, key: Any) -> Study:
     document = YamlDocument(place, content, {})
     try:
         file = StudyFile.model_validate(content)
-        ingredients = Ingredients((frameworks[asked.framework],), (workload,), (setting,), (load_profile(asked.profile),))
+        ingredients = Ingredients(
+            (frameworks[asked.framework],), (workload,), (setting,), (load_profile(asked.profile),)
+        )
         cells = expand(document, file, ingredients, allowed_cpus())
     except ValidationError as error:
         raise DlgaugeError("; ".join(problem.message for problem in problems_of(error, StudyFile))) from None

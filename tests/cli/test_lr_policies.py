@@ -103,7 +103,7 @@ def test_a_recommendation_names_its_evidence(store: Path) -> None:
     assert "evidence: 12 records of 4 policies (6 of the recommended), seeds 1, 2, 3, on torch 2.13.0" in result.output
     # The synthetic records are of other content than the real dataset of that name.
     assert "other content of mnist-subset: 111111111111" in result.output
-    assert "dlgauge lr range-test --workload lenet-mnist-subset" in result.output
+    assert "dlgauge lr range-test lenet-mnist-subset" in result.output
     content = json.loads(lr(*asked, "--json").output)
     assert [one["policy_values"]["policy"] for one in content["recommended"]] == ["TRI", "FIX"]
     assert content["distance"] == 4.0
@@ -115,7 +115,7 @@ def test_without_evidence_the_range_test_is_named(tmp_path: Path) -> None:
     )
     assert result.exit_code == 1
     assert "no recommendation: the database is empty" in result.output
-    assert "dlgauge lr range-test --workload caffe-mnist --setting caffe-mnist --framework torch" in result.output
+    assert "dlgauge lr range-test caffe-mnist --setting caffe-mnist --framework torch" in result.output
 
 
 def test_an_unknown_name_is_a_slip_not_missing_evidence(store: Path) -> None:
@@ -136,12 +136,16 @@ def test_export_import_and_query(store: Path, tmp_path: Path) -> None:
     assert "24 trials, 24 new" in lr("database", "import", file, "--store", tmp_path / "b").output
     assert "24 trials, 0 new" in lr("database", "import", file, "--store", tmp_path / "b").output
     sql = "SELECT framework, count(*) AS n FROM policies GROUP BY 1 ORDER BY 1"
-    assert lr("database", "query", sql, "--store", tmp_path / "b", "--csv").output == "framework,n\ncaffe,12\ntorch,12\n"
+    assert (
+        lr("database", "query", sql, "--store", tmp_path / "b", "--csv").output == "framework,n\ncaffe,12\ntorch,12\n"
+    )
     ranked = lr("rank", "--store", tmp_path / "b").output
     assert "24 of 24 trials are imported: shared.parquet" in ranked
     assert "the query failed" in error_of("database", "query", "SELECT x FROM policies", "--store", store)
     (tmp_path / "no.parquet").write_text("")
-    assert "no readable Parquet file" in error_of("database", "import", tmp_path / "no.parquet", "--store", tmp_path / "c")
+    assert "no readable Parquet file" in error_of(
+        "database", "import", tmp_path / "no.parquet", "--store", tmp_path / "c"
+    )
     assert not (tmp_path / "c").exists()
 
 
@@ -183,11 +187,15 @@ def test_verify_by_held_out_images(fake: None, tmp_path: Path) -> None:
 
 def test_robustness_runs_every_scale_and_the_database_knows_them(fake: None, tmp_path: Path) -> None:
     del fake
-    result = lr(*("robustness", "lrPolicy_FIX+k0_0.01", *SHORT, "--scales", "0.1,10", "--seeds", 2, "--store", tmp_path))
+    result = lr(
+        *("robustness", "lrPolicy_FIX+k0_0.01", *SHORT, "--scales", "0.1,10", "--seeds", 2, "--store", tmp_path)
+    )
     assert result.exit_code == 0, result.exception
-    assert [line.split()[0] for line in result.output.splitlines() if line.strip()[:3] in ("0.1", "1  ", "10 ")]
+    first_words = [words[0] for line in result.output.splitlines() if (words := line.split())]
+    assert [word for word in first_words if word[0].isdigit()] == ["0.1", "1", "10"]
     assert "kept accuracy: " in result.output
-    sql = "SELECT base_rate_scale AS s, count(*) AS n, count(DISTINCT base_policy_json) AS b FROM policies GROUP BY 1 ORDER BY 1"
+    counts = "count(*) AS n, count(DISTINCT base_policy_json) AS b"
+    sql = f"SELECT base_rate_scale AS s, {counts} FROM policies GROUP BY 1 ORDER BY 1"
     printed = lr("database", "query", sql, "--store", tmp_path, "--csv").output
     assert printed == "s,n,b\n0.1,2,1\n1.0,2,1\n10.0,2,1\n"
 

@@ -105,7 +105,7 @@ def group_rows(rows: Iterable[Row], *, by_machine: bool = False, pooled: bool = 
     """
     opened: dict[tuple[Any, ...], _Open] = {}
     for row in rows:
-        key = conditions_of(row)
+        key: tuple[Any, ...] = conditions_of(row)
         if by_machine:
             key = (*key, row["host"], row["profile_json"])
         if not pooled:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
@@ -80,8 +80,8 @@ class Difference:
 
 
 def difference(
-    values: Mapping[Hashable, float],
-    reference: Mapping[Hashable, float],
+    values: Mapping[int, float],
+    reference: Mapping[int, float],
     grain: float = 0.0,
     confidence: float = CONFIDENCE,
 ) -> Difference | None:

@@ -39,7 +39,7 @@ def is_plateau(policy: Mapping[str, Any]) -> bool:
 
 
 def function_of(policy: Mapping[str, Any]) -> str:
-    """Name of the function; of a composite those of its parts, of a warm-up its name before the others', joined by `-`."""
+    """Name of the function; of a composite those of its parts, of a warm-up its own before theirs, joined by `-`."""
     name = str(policy["policy"])
     if name == "COMPOSITE":
         return "-".join(function_of(part) for part in policy["parts"])

@@ -1,9 +1,9 @@
 """The neighbours of a policy: each parameter up and down by a factor, everything else as it is.
 
 A factor f means: `k0`, `k1` and `p` times f and divided by f; periods and boundaries `l` the same, to whole steps; a
-`gamma` that is the base of a power (STEP, NSTEP, EXP and the functions called ...EXP) to the power of f and 1 / f, which
-makes the decay's rate -ln(gamma) f times as large; a `gamma` that is a coefficient (INV, SIG) times and divided by f. Of
-a composite, a warm-up or a plateau rule the whole rate is scaled.
+`gamma` that is the base of a power (STEP, NSTEP, EXP and the functions called ...EXP) to the power of f and 1 / f,
+which makes the decay's rate -ln(gamma) f times as large; a `gamma` that is a coefficient (INV, SIG) times and divided
+by f. Of a composite, a warm-up or a plateau rule the whole rate is scaled.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def parse_factors(text: str | None) -> dict[str, float]:
         try:
             factors[name] = float(value)
         except ValueError:
-            raise DlgaugeError(f"the factor {value!r} of {name} is no number", hint="such as --neighbours k0=2") from None
+            raise DlgaugeError(
+                f"the factor {value!r} of {name} is no number", hint="such as --neighbours k0=2"
+            ) from None
         if not 1 < factors[name] < float("inf"):
             raise DlgaugeError(f"the factor {value} of {name} should be above 1", hint="it is used both ways")
     return factors

@@ -1,10 +1,10 @@
 """Policies in order, with intervals, tiers that a test cannot tell apart, and the Pareto front.
 
 Tiers: the best policy leads the first; every other is compared with it by a t test over the seeds (paired where two
-seeds or more are shared, else Welch's), the p values are adjusted by Holm within this family of comparisons, and what is
-not below 0.05 is not distinguishable from the leader: it shares its tier. The best of the others leads the next tier,
-and so on. The leader is chosen by the same results, so it profits from its luck; a tier of several policies means that
-any of them may be the best.
+seeds or more are shared, else Welch's), the p values are adjusted by Holm within this family of comparisons, and what
+is not below 0.05 is not distinguishable from the leader: it shares its tier. The best of the others leads the next
+tier, and so on. The leader is chosen by the same results, so it profits from its luck; a tier of several policies means
+that any of them may be the best.
 """
 
 from __future__ import annotations
@@ -256,7 +256,7 @@ def _tiers(ordered: Sequence[Entry], scores: Mapping[str, Scores]) -> list[Entry
 
 
 def _chosen_threshold(entries: Sequence[Entry], group: Group) -> float | None:
-    """The lowest final test accuracy of a trial of the first tier, rounded down to 0.1 %: all of its trials reach it."""
+    """The lowest final test accuracy of a trial of the first tier, rounded down to 0.1 %: all of them reach it."""
     full = [entry for entry in entries if entry.standing is Standing.FULL]
     leading = [entry for entry in full if entry.tier == 1] or full[:1]
     rows = [row for entry in leading for row in group.policies[entry.policy_json]]

@@ -2,12 +2,12 @@
 
 Nearness is a distance, the sum of what differs between what is asked and what was measured:
 
-    dataset 16 · network 8 · content of the dataset of that name 4 · framework 2, or 1 where one parity certificate covers
-    trials of both frameworks · batch size |log2(ratio)|
+    dataset 16 · network 8 · content of the dataset of that name 4 · framework 2, or 1 where one parity certificate
+    covers trials of both frameworks · batch size |log2(ratio)|
 
-A distance of 0 is exact. Evidence further than `FARTHEST` (neither dataset nor network shared) is none. Within the
+A distance of 0 is exact. Trials that share neither dataset nor network are no evidence, however many. Within the
 nearest comparable trials (`grouping`) the policies are ranked by the accuracy that they reached within the budget; what
-is recommended is the best and those a test cannot tell from it, the cheapest of them first named as such.
+is recommended is the best and those a test cannot tell from it; which of them is the cheapest is said.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from harness.analysis.policies.grouping import Group, Row, group_rows
 from harness.analysis.policies.ranking import Ranking, rank
 
 DATASET, NETWORK, CONTENT, FRAMEWORK, SAME_CERTIFICATE = 16.0, 8.0, 4.0, 2.0, 1.0
-FARTHEST = DATASET + NETWORK
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,9 @@ def recommend(rows: Iterable[Row], wanted: Wanted) -> Recommendation:
         key=lambda one: (one[0][0], *one[1:]),
     )
     for (distance, differences), _, index in by_distance:
-        if distance >= FARTHEST:
-            break
+        first = groups[index].first
+        if first["dataset"] != wanted.dataset and first["network"] != wanted.network:
+            continue
         ranking = rank(groups[index], {"accuracy": 1.0}, _settings(groups[index], wanted))
         if ranking.leaders:
             return _answer(wanted, ranking, distance, differences, groups)
@@ -108,7 +108,9 @@ def distance_of(group: Group, wanted: Wanted, rows: Sequence[Row]) -> tuple[floa
     if first["framework"] != wanted.framework:
         shared = _shared_certificate(group, wanted.framework, rows)
         if shared:
-            parts.append((SAME_CERTIFICATE, f"another framework, {first['framework']}, under certificate {shared[:12]}"))
+            parts.append(
+                (SAME_CERTIFICATE, f"another framework, {first['framework']}, under certificate {shared[:12]}")
+            )
         else:
             parts.append((FRAMEWORK, f"another framework, {first['framework']}, without a certificate shared with it"))
     if wanted.batch_size and first["batch_size"] and first["batch_size"] != wanted.batch_size:
@@ -169,12 +171,12 @@ def _answer(
         distance=distance,
         differences=differences,
         evidence=evidence,
-        notes=tuple([*_elsewhere(ranking, wanted, groups), *_budget_notes(wanted, ranking)]),
+        notes=(*_elsewhere(ranking, wanted, groups), *_budget_notes(wanted, ranking)),
     )
 
 
 def _settings(group: Group, wanted: Wanted) -> Settings:
-    """By validation accuracy where every trial has one; what was reached within a budget is known of test images only."""
+    """By validation accuracy where every trial has one; of a budget only what test images gave within it is known."""
     budgeted = wanted.budget_steps is not None or wanted.budget_s is not None
     validated = all(
         row["final_validation_top1_percent"] is not None for row in group.rows if row["termination"] == "completed"

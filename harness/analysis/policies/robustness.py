@@ -69,7 +69,9 @@ def robustness(rows_by_scale: Mapping[float, Sequence[Row]], seeds: Sequence[int
     grain = max((100.0 / row["test_images"] for row in base_rows if row["test_images"]), default=0.0)
     scales = [_at(scale, rows_by_scale[scale], base, grain, seeds) for scale in sorted(rows_by_scale)]
     others = {
-        scale: {row["seed"]: accuracy_or_zero(row) for row in rows} for scale, rows in rows_by_scale.items() if scale != 1
+        scale: {row["seed"]: accuracy_or_zero(row) for row in rows}
+        for scale, rows in rows_by_scale.items()
+        if scale != 1
     }
     complete = [
         seed for seed, value in base.items() if value > 0 and others and all(seed in one for one in others.values())
@@ -87,9 +89,7 @@ def robustness(rows_by_scale: Mapping[float, Sequence[Row]], seeds: Sequence[int
     )
 
 
-def _at(
-    scale: float, rows: Sequence[Row], base: Mapping[int, float], grain: float, seeds: Sequence[int]
-) -> AtScale:
+def _at(scale: float, rows: Sequence[Row], base: Mapping[int, float], grain: float, seeds: Sequence[int]) -> AtScale:
     converged = {row["seed"]: accuracy_or_zero(row) for row in rows if row["termination"] != "diverged"}
     every = {row["seed"]: accuracy_or_zero(row) for row in rows}
     kept = [value / base[seed] for seed, value in every.items() if base.get(seed)]

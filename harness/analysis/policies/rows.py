@@ -192,8 +192,8 @@ def _cost(record: Record, reasons: dict[str, str]) -> dict[str, Any]:
     joules = _training_joules(record)
     if isinstance(joules, str):
         reasons["training_joules"] = joules
-        joules = None
-    return {COST_CURVE: curve, "joules_of": of, "training_joules": joules}
+    measured = None if isinstance(joules, str) else joules
+    return {COST_CURVE: curve, "joules_of": of, "training_joules": measured}
 
 
 def _rising(record: Record) -> Iterator[float]:

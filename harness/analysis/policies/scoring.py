@@ -60,7 +60,9 @@ def scores(
     settings: Settings,
 ) -> dict[str, Scores]:
     """The values of each policy (`policy_json`)."""
-    single = {one.name: {p: _of(one.name, p, rows, group, settings) for p, rows in policies.items()} for one in criteria}
+    single = {
+        one.name: {p: _of(one.name, p, rows, group, settings) for p, rows in policies.items()} for one in criteria
+    }
     if len(criteria) == 1:
         return single[criteria[0].name]
     return _weighted(single, by, criteria)
@@ -79,7 +81,9 @@ def final_accuracy(row: Row) -> float | str:
 
 def costs(rows: Sequence[Row], frameworks: Sequence[str], threshold_percent: float, unit: str) -> dict[int, float]:
     """Seed -> cost until the threshold, of the seeds that reached it on all frameworks."""
-    return per_seed([row for row in rows if row["termination"] != "diverged"], frameworks, _cost(threshold_percent, unit))
+    return per_seed(
+        [row for row in rows if row["termination"] != "diverged"], frameworks, _cost(threshold_percent, unit)
+    )
 
 
 def scale_notes(found: Mapping[str, Scores], by: Mapping[str, float], criteria: Sequence[Criterion]) -> list[str]:
@@ -182,4 +186,3 @@ def _worth(value: float, scale: tuple[float, float]) -> float:
 
 def _width(scale: tuple[float, float]) -> float:
     return abs(scale[1] - scale[0])
-

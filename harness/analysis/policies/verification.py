@@ -1,7 +1,7 @@
 """Is a policy near-optimal: repeated runs of it against its neighbours.
 
-Every neighbour's accuracy less the policy's own, paired by seed, has a t interval; the intervals of all m neighbours hold
-together with 95 % (Bonferroni: each has the confidence 1 - 0.05 / m). With a margin stated beforehand the answer is
+Every neighbour's accuracy less the policy's own, paired by seed, has a t interval; the intervals of all m neighbours
+hold together with 95 % (Bonferroni: each has the confidence 1 - 0.05 / m). With a margin stated beforehand the answer is
 
 * near-optimal: no interval reaches above the margin: no neighbour is better by more than that;
 * not: some interval lies above zero, and its mean above the margin: that neighbour is better;
@@ -113,7 +113,9 @@ def verify(
     incomplete = [one for one in tried if one.difference is None and not one.diverged]
     if not open_ones and not incomplete and accuracy is not None and tried:
         largest = max((one.difference for one in compared if one.difference), key=_upper, default=None)
-        said = "all of them diverge" if largest is None else f"the largest difference may be {_upper(largest):+.3g} points"
+        said = (
+            "all of them diverge" if largest is None else f"the largest difference may be {_upper(largest):+.3g} points"
+        )
         return answer(NEAR_OPTIMAL, f"no neighbour is better by more than {margin_percent:g} points; {said}")
     if accuracy is None or incomplete or not tried:
         names = ", ".join(one.name for one in incomplete) or "the policy itself"
@@ -150,9 +152,7 @@ def _tried(
 
 def _accuracies(rows: Sequence[Row], column: str) -> dict[int, float]:
     return {
-        row["seed"]: float(row[column])
-        for row in rows
-        if row["termination"] != "diverged" and row[column] is not None
+        row["seed"]: float(row[column]) for row in rows if row["termination"] != "diverged" and row[column] is not None
     }
 
 

@@ -30,7 +30,9 @@ def rank(
     ),
     threshold: float = typer.Option(None, "--threshold", help="Test accuracy in percent whose cost is asked for."),
     cost: str = typer.Option("steps", "--cost", help="Cost in steps, seconds, cpu_seconds or joules."),
-    measure: str = typer.Option("final", "--measure", help="Accuracy: final or best of the test images, or validation."),
+    measure: str = typer.Option(
+        "final", "--measure", help="Accuracy: final or best of the test images, or validation."
+    ),
     dataset: str = typer.Option(None, "--dataset", help="Only this dataset."),
     network: str = typer.Option(None, "--network", help="Only this network."),
     framework: str = typer.Option(None, "--framework", help="Only this framework."),
@@ -49,7 +51,7 @@ def rank(
     weights = parse_by(by)
     settings = Settings(measure=measure, threshold_percent=threshold, cost_unit=cost)
     folder = store or default_store()
-    names = {"dataset": dataset, "network": network, "framework": framework}
+    names: dict[str, str | None] = {"dataset": dataset, "network": network, "framework": framework}
     rows = PolicyDatabase(folder).select(studies=studies or (), **names)
     if not rows:
         raise DlgaugeError("no trial to rank", where=str(folder), hint=_hint(names))
@@ -59,7 +61,9 @@ def rank(
         criterion(name, settings)
     rankings, notes = make_rankings(rows, weights, settings)
     if not rankings:
-        raise DlgaugeError("no trial completed or diverged", where=str(folder), hint="`dlgauge compare` says how they ended")
+        raise DlgaugeError(
+            "no trial completed or diverged", where=str(folder), hint="`dlgauge compare` says how they ended"
+        )
     text = _text(rankings, notes, Format.JSON if as_json else format_)
     if plot is not None:
         from harness.reporting.policy_figures import write_ranking_figure

@@ -71,11 +71,11 @@ def next_command(dataset: str, network: str, framework: str, store: Path | None)
     if not names:
         return (
             f"write a workload that joins {dataset} and {network} (docs/studies.md), then: "
-            f"dlgauge lr range-test --workload WORKLOAD.yaml --setting SETTING --framework {framework}"
+            f"dlgauge lr range-test WORKLOAD.yaml --setting SETTING --framework {framework}"
         )
     workload = names[0] + (f"@{variant}" if variant else "")
     setting = next((name for name in (names[0], network, "caffe-mnist") if name in setting_names()), "SETTING")
-    command = ["dlgauge", "lr", "range-test", "--workload", workload, "--setting", setting, "--framework", framework]
+    command = ["dlgauge", "lr", "range-test", workload, "--setting", setting, "--framework", framework]
     return shlex.join([*command, *(["--store", str(store)] if store else [])])
 
 

@@ -43,7 +43,9 @@ def robustness(
             update={
                 "varied": {
                     **trial.varied,
-                    SCALE_KEY: scale_of[canonical_json(canonical_policy(trial.specification["setting"]["learning_rate"]))],
+                    SCALE_KEY: scale_of[
+                        canonical_json(canonical_policy(trial.specification["setting"]["learning_rate"]))
+                    ],
                 }
             }
         )

@@ -80,4 +80,6 @@ def _check_all_run(around: list[Neighbour]) -> None:
 
     if not any(one.policy is not None for one in around):
         reasons = "; ".join(f"{one.name}: {one.why_not}" for one in around)
-        raise DlgaugeError(f"the policy has no neighbour to run ({reasons})", hint="try other factors: --neighbours k0=2")
+        raise DlgaugeError(
+            f"the policy has no neighbour to run ({reasons})", hint="try other factors: --neighbours k0=2"
+        )

@@ -126,6 +126,4 @@ def fill(store: Path, frameworks: Sequence[str] = ("torch",), **of_trial: Any) -
             for policy, first, last in ((FIX, 0.90, 0.97), (TRI, 0.95, 0.9705), (EXP, 0.70, 0.80)):
                 last_top1 = round((last + shift + (0.001 if policy is TRI and seed == 2 else 0)) * 2000) / 2000
                 publish_policy(store, policy, [first, last_top1], framework=framework, seed=seed, **of_trial)
-            publish_policy(
-                store, HOT, [0.1, 0.1], framework=framework, seed=seed, termination="diverged", **of_trial
-            )
+            publish_policy(store, HOT, [0.1, 0.1], framework=framework, seed=seed, termination="diverged", **of_trial)

@@ -172,9 +172,7 @@ def test_frameworks_are_pooled_as_means_over_the_seeds_they_share() -> None:
 
 
 def test_other_content_is_ranked_apart_and_said() -> None:
-    other = [
-        make_row(EXP, seed, 99.0, dataset_content_sha256="2" * 64, workload_sha256="v" * 64) for seed in (1, 2)
-    ]
+    other = [make_row(EXP, seed, 99.0, dataset_content_sha256="2" * 64, workload_sha256="v" * 64) for seed in (1, 2)]
     rows = [*make_rows(FIX, [97.0, 97.1]), *other]
     groups = group_rows(rows)
     assert sorted(len(group.policies) for group in groups) == [1, 1]

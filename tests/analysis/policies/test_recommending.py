@@ -115,7 +115,9 @@ def test_a_policy_that_diverges_after_the_budget_is_not_lost() -> None:
 
 
 def test_other_conditions_are_named_not_mixed() -> None:
-    others = [make_row(EXP, seed, 99.9, setting_json='{"batch_size":128,"steps":200}', batch_size=128) for seed in (1, 2)]
+    others = [
+        make_row(EXP, seed, 99.9, setting_json='{"batch_size":128,"steps":200}', batch_size=128) for seed in (1, 2)
+    ]
     found = recommend([*ROWS, *others], wanted())
     assert functions(found) == ["TRI", "FIX"]
     assert any(note.startswith("not ranked together with these") and "EXP" in note for note in found.notes)
