@@ -96,7 +96,7 @@ def _identity(record: Record) -> dict[str, Any]:
         "test_images": integer(dataset.get("test")),
         "validation_images": integer(validation.get("images")),
         "evaluated_every_steps": integer(_part(setting, "evaluation").get("every_steps")),
-        "certificate": _part(record.manifest, "parity").get("certificate"),
+        "certificate": record.parity_certificate,
         "profile": profile.get("name"),
         "profile_json": canonical_json({key: value for key, value in profile.items() if key != "price_per_hour"}),
         "host": host_identity(host),
