@@ -14,6 +14,9 @@ from harness.records.record import Record
 from harness.records.writer import repetitions
 from harness.study.trial import Trial
 
+IMPORTED_FOLDER = ".imported"
+"""Folder of a store with rows of other stores (`dlgauge lr database import`): no records, so no query sees them."""
+
 
 class DamagedRecordWarning(UserWarning):
     """A record was left out because it is damaged."""
@@ -108,7 +111,8 @@ def _check_is_store(path: Path) -> None:
         what = "is a file, not a store" if path.exists() else "there is no store here"
         raise StoreError(what, where=str(path), hint="give the folder that `dlgauge run STUDY --store FOLDER` filled")
     holds_something = any(path.iterdir())
-    is_store = (path / running.RUNNING_FOLDER).is_dir() or any(path.glob(f"*/*/{MANIFEST_FILE}"))
+    own_folders = (path / name for name in (running.RUNNING_FOLDER, IMPORTED_FOLDER))
+    is_store = any(folder.is_dir() for folder in own_folders) or any(path.glob(f"*/*/{MANIFEST_FILE}"))
     if holds_something and not is_store:
         raise StoreError(
             "the folder holds other things, but no record",

@@ -1,0 +1,323 @@
+"""Policies in order, with intervals, tiers that a test cannot tell apart, and the Pareto front.
+
+Tiers: the best policy leads the first; every other is compared with it by a t test over the seeds (paired where two
+seeds or more are shared, else Welch's), the p values are adjusted by Holm within this family of comparisons, and what
+is not below 0.05 is not distinguishable from the leader: it shares its tier. The best of the others leads the next
+tier, and so on. The leader is chosen by the same results, so it profits from its luck; a tier of several policies means
+that any of them may be the best.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any
+
+from harness.analysis.policies import scoring
+from harness.analysis.policies.criteria import COST_UNITS, Criterion, Settings, criterion
+from harness.analysis.policies.grouping import Group, Row, certificate_note, framework_of
+from harness.analysis.policies.intervals import LEVEL, Difference, Interval, difference, holm, interval
+from harness.analysis.policies.scoring import Scores
+
+TEST = (
+    "tiers: t tests over seeds against the tier's best, paired by seed where two or more are shared, else Welch's; "
+    f"p adjusted by Holm within these comparisons; below {LEVEL:g} is distinguishable"
+)
+
+
+class Standing(IntEnum):
+    """How far a policy's result goes; the order of a ranking before any value."""
+
+    FULL = 0
+    PARTLY = 1
+    NONE = 2
+    DIVERGED = 3
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A trial that diverged: where, and at which rate."""
+
+    framework: str
+    seed: int
+    step: int | None
+    learning_rate: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One policy of a ranking.
+
+    Attributes:
+        policy_json: its key; `policy`: LRBench's string form; `function`: its name.
+        standing: FULL where every seed has a value; PARTLY and NONE where the threshold was not reached in some or all.
+        rank: 1 for the best; a policy whose standing is NONE or DIVERGED has one too, behind all others.
+        tier: 1 for the policies that are not distinguishable from the best; None where no test was possible.
+        value: of what is ranked by.
+        reason: why there is no value, or only in part.
+        against_leader: the difference to the best policy; `p_adjusted` by Holm within the ranking.
+        accuracy, cost: test accuracy in percent and cost until the threshold.
+        further: means of other columns.
+        seeds: that ran on every framework of the group.
+        pareto: no other policy is both as accurate and as cheap, and better in one.
+        trials: ids of the trials behind it.
+    """
+
+    policy_json: str
+    policy: str | None
+    function: str | None
+    standing: Standing
+    rank: int
+    tier: int | None
+    value: Interval | None
+    reason: str | None
+    against_leader: Difference | None
+    p_adjusted: float | None
+    accuracy: Interval | None
+    cost: Interval | None
+    cost_reached: tuple[int, int]
+    further: Mapping[str, float | None]
+    diverged: tuple[Divergence, ...]
+    seeds: tuple[int, ...]
+    trials: tuple[str, ...]
+    pareto: bool = False
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All policies of a group in order.
+
+    Attributes:
+        by: criteria and weights, which add up to 1.
+        criteria: their definitions.
+        unit: of the values ranked by; `1` for a weighted score.
+        threshold_percent: of the costs; `threshold_is_chosen` where nobody gave one.
+    """
+
+    group: Group
+    by: Mapping[str, float]
+    criteria: tuple[Criterion, ...]
+    unit: str
+    entries: tuple[Entry, ...]
+    threshold_percent: float | None
+    threshold_is_chosen: bool
+    cost_unit: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def leaders(self) -> tuple[Entry, ...]:
+        """The best policy and those not distinguishable from it; without a test the best alone."""
+        full = [entry for entry in self.entries if entry.standing is Standing.FULL]
+        return tuple(entry for entry in full if entry.tier == 1) or tuple(full[:1])
+
+
+FURTHER = (
+    "best_top1_percent",
+    "final_top5_percent",
+    "final_validation_top1_percent",
+    "average_confidence",
+    "confidence_deviation",
+    "confidence_deviation_across_classes",
+    "loss_difference",
+    "training_time_s",
+    "training_cpu_seconds",
+    "training_joules",
+)
+
+
+def rank(group: Group, by: Mapping[str, float], settings: Settings) -> Ranking:
+    """The ranking of a group.
+
+    Args:
+        by: criteria and weights (`parse_by`).
+
+    Raises:
+        DlgaugeError: cost without a threshold.
+    """
+    criteria = tuple(criterion(name, settings) for name in by)
+    left_out: list[str] = []
+    policies = dict(group.policies)
+    if group.pooled:
+        policies = _on_all_frameworks(group, left_out)
+    scores = scoring.scores(group, policies, by, criteria, settings)
+    lower = len(criteria) == 1 and criteria[0].lower_is_better
+    made = [_entry(policy, rows, scores[policy], group) for policy, rows in policies.items()]
+    ordered = sorted(made, key=lambda entry: _order(entry, lower))
+    tiered = _tiers(ordered, scores)
+    ranked = [replace(entry, rank=position) for position, entry in enumerate(tiered, 1)]
+    threshold = settings.threshold_percent or _chosen_threshold(ranked, group)
+    priced = [_with_cost(entry, group, threshold, settings.cost_unit) for entry in ranked]
+    notes = [*_notes(group, by, settings, ranked), *left_out, *scoring.scale_notes(scores, by, criteria)]
+    return Ranking(
+        group=group,
+        by=dict(by),
+        criteria=criteria,
+        unit=criteria[0].unit if len(criteria) == 1 else "1",
+        entries=tuple(_with_pareto(priced)),
+        threshold_percent=threshold,
+        threshold_is_chosen=settings.threshold_percent is None,
+        cost_unit=COST_UNITS[settings.cost_unit],
+        notes=tuple(notes),
+    )
+
+
+def _on_all_frameworks(group: Group, left_out: list[str]) -> dict[str, tuple[Row, ...]]:
+    kept = {}
+    for policy, rows in group.policies.items():
+        missing = sorted(set(group.frameworks) - {framework_of(row) for row in rows})
+        if missing:
+            left_out.append(f"not pooled: {rows[0]['policy']} has no result on {', '.join(missing)}")
+        else:
+            kept[policy] = rows
+    return kept
+
+
+def _entry(policy: str, rows: Sequence[Row], scores: Scores, group: Group) -> Entry:
+    diverged = tuple(
+        Divergence(framework_of(row), row["seed"], row["diverged_step"], row["diverged_learning_rate"])
+        for row in rows
+        if row["termination"] == "diverged"
+    )
+    ran = {(framework_of(row), row["seed"]) for row in rows}
+    seeds = sorted({seed for _, seed in ran if all((name, seed) in ran for name in group.frameworks)})
+    values = list(scores.values.values())
+    standing = Standing.FULL
+    if diverged:
+        standing = Standing.DIVERGED
+    elif scores.missing:
+        standing = Standing.PARTLY if values else Standing.NONE
+    elif not values:
+        standing = Standing.NONE
+    accuracies = scoring.per_seed(rows, group.frameworks, scoring.final_accuracy)
+    grain = max((100.0 / row["test_images"] for row in rows if row["test_images"]), default=0.0)
+    return Entry(
+        policy_json=policy,
+        policy=rows[0]["policy"],
+        function=rows[0]["function"],
+        standing=standing,
+        rank=0,
+        tier=None,
+        value=interval(values, scores.grain),
+        reason=scores.reason if seeds else "no seed ran on all of these frameworks",
+        against_leader=None,
+        p_adjusted=None,
+        accuracy=interval(list(accuracies.values()), grain),
+        cost=None,
+        cost_reached=(0, 0),
+        further={name: _mean(rows, name) for name in FURTHER},
+        diverged=diverged,
+        seeds=tuple(seeds),
+        trials=tuple(row["trial"] for row in rows),
+    )
+
+
+def _order(entry: Entry, lower_is_better: bool) -> tuple[float, ...]:
+    """Standing first; then, where not all seeds have a value, the share that has; then the value, then the accuracy."""
+    value = math.inf if entry.value is None else entry.value.mean if lower_is_better else -entry.value.mean
+    share = len(entry.diverged) / len(entry.trials) if entry.standing is Standing.DIVERGED else 0.0
+    if entry.standing is Standing.PARTLY and entry.value is not None:
+        share = -entry.value.n / len(entry.seeds)
+    accuracy = -entry.accuracy.mean if entry.accuracy else math.inf
+    first_step = min((one.step for one in entry.diverged if one.step is not None), default=0)
+    return (float(entry.standing), share, value, accuracy, -float(first_step))
+
+
+def _tiers(ordered: Sequence[Entry], scores: Mapping[str, Scores]) -> list[Entry]:
+    """The entries with the comparison to the best one, and with tiers where any test was possible."""
+    found = {entry.policy_json: entry for entry in ordered}
+    remaining = [entry.policy_json for entry in ordered if entry.standing is Standing.FULL]
+    tier = 0
+    while remaining:
+        tier += 1
+        leader, *others = remaining
+        against = {
+            one: difference(scores[one].values, scores[leader].values, max(scores[one].grain, scores[leader].grain))
+            for one in others
+        }
+        tested = {one: found_p.p for one, found_p in against.items() if found_p is not None and found_p.p is not None}
+        if tier == 1 and others and not tested:
+            return [
+                replace(entry, against_leader=against.get(entry.policy_json)) if entry.policy_json in against else entry
+                for entry in ordered
+            ]
+        adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+        if tier == 1:
+            for one in others:
+                found[one] = replace(found[one], against_leader=against[one], p_adjusted=adjusted.get(one))
+        members = [leader, *(one for one in others if adjusted.get(one, 1.0) >= LEVEL)]
+        for one in members:
+            found[one] = replace(found[one], tier=tier)
+        remaining = [one for one in others if one not in members]
+    return [found[entry.policy_json] for entry in ordered]
+
+
+def _chosen_threshold(entries: Sequence[Entry], group: Group) -> float | None:
+    """The lowest final test accuracy of a trial of the first tier, rounded down to 0.1 %: all of them reach it."""
+    full = [entry for entry in entries if entry.standing is Standing.FULL]
+    leading = [entry for entry in full if entry.tier == 1] or full[:1]
+    rows = [row for entry in leading for row in group.policies[entry.policy_json]]
+    accuracies = [float(row["final_top1_percent"]) for row in rows if row["final_top1_percent"] is not None]
+    chosen = math.floor(min(accuracies) * 10 + 1e-9) / 10 if accuracies else 0.0
+    return chosen if chosen > 0 else None
+
+
+def _with_cost(entry: Entry, group: Group, threshold: float | None, unit: str) -> Entry:
+    if threshold is None:
+        return entry
+    rows = group.policies[entry.policy_json]
+    costs = scoring.costs(rows, group.frameworks, threshold, unit)
+    grain = max((row["evaluated_every_steps"] or 0 for row in rows), default=0) if unit == "steps" else 0.0
+    seeds = len(entry.seeds)
+    return replace(entry, cost=interval(list(costs.values()), float(grain)), cost_reached=(len(costs), seeds))
+
+
+def _with_pareto(entries: Sequence[Entry]) -> list[Entry]:
+    """Marks the front among the policies whose every seed reached the threshold."""
+    points = {
+        entry.policy_json: (entry.accuracy.mean, entry.cost.mean)
+        for entry in entries
+        if entry.standing is not Standing.DIVERGED
+        and entry.accuracy is not None
+        and entry.cost is not None
+        and entry.cost_reached[0] == entry.cost_reached[1]
+    }
+    front = {policy for policy, point in points.items() if not any(_dominates(q, point) for q in points.values())}
+    return [replace(entry, pareto=entry.policy_json in front) for entry in entries]
+
+
+def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one[0] >= other[0] and one[1] <= other[1] and one != other
+
+
+def _mean(rows: Sequence[Row], name: str) -> float | None:
+    values = [float(row[name]) for row in rows if row[name] is not None]
+    return statistics.fmean(values) if len(values) == len(rows) else None
+
+
+def _notes(group: Group, by: Mapping[str, float], settings: Settings, entries: Sequence[Entry]) -> list[str]:
+    notes = []
+    if note := certificate_note(group):
+        notes.append(note)
+    if "accuracy" in by and settings.measure != "validation":
+        held_out = json.loads(group.first["setting_json"]).get("validation")
+        way = "--measure validation ranks without it" if held_out else "a setting that holds images out avoids that"
+        notes.append(f"by test accuracy: whoever chooses a policy by it tunes on the test images; {way}")
+    if group.without_result:
+        notes.append(f"without a result, not ranked: {_ended(group.without_result)}")
+    if group.scaled and "robustness" not in by:
+        notes.append(f"{len(group.scaled)} trials at other base-rate scales count for robustness only")
+    single = [entry for entry in entries if entry.value is not None and entry.value.n == 1]
+    if single:
+        notes.append(f"{len(single)} of {len(entries)} policies have one seed: no interval and no test for them")
+    return notes
+
+
+def _ended(rows: Sequence[Mapping[str, Any]]) -> str:
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["termination"]] = counts.get(row["termination"], 0) + 1
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

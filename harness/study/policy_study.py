@@ -1,0 +1,104 @@
+"""A study made by a program: some learning-rate policies on one workload, setting and framework."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.errors import DlgaugeError, FileFormatError
+from harness.study.frameworks import load_frameworks
+from harness.study.matrix import Ingredients, expand
+from harness.study.model import DEFAULT_TIME_LIMIT_S, OWN_SETTING, Study, StudyFile
+from harness.study.profile import allowed_cpus, load_profile
+from harness.study.trial import canonical_json
+from harness.validation import nearest, problems_of
+from harness.workloads.settings import load_setting
+from harness.workloads.workload import load_workload
+from harness.yaml_files import YamlDocument
+
+
+@dataclass(frozen=True)
+class PolicyStudy:
+    """What is asked for.
+
+    Attributes:
+        purpose: the first part of the study's name, such as `lr-verify`.
+        policies: as plain values.
+        setting: a name, a file, or `own`.
+        overrides: keys of `overrides` in a study file.
+        seeds: 1 to `seeds`.
+    """
+
+    purpose: str
+    title: str
+    policies: Sequence[Mapping[str, Any]]
+    workload: str
+    setting: str
+    framework: str
+    profile: str = "local"
+    seeds: int = 3
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S
+
+
+def make_policy_study(asked: PolicyStudy, key: Any) -> Study:
+    """The study, as if it stood in a file.
+
+    Args:
+        key: what the study is about, as plain values: the same key, workload, setting, profile and overrides give the
+            same name, so that a later call with more seeds goes on where this one stopped.
+
+    Raises:
+        DlgaugeError: something is unknown, or values do not fit.
+    """
+    frameworks = load_frameworks()
+    if asked.framework not in frameworks:
+        raise DlgaugeError(f"unknown framework {asked.framework!r}{nearest(asked.framework, frameworks)}")
+    if asked.seeds < 1:
+        raise DlgaugeError(f"the number of seeds should be at least 1, not {asked.seeds}")
+    workload = load_workload(asked.workload)
+    setting_name = asked.workload.split("@")[0] if asked.setting == OWN_SETTING else asked.setting
+    setting = load_setting(setting_name)
+    content = {
+        "study": _name(asked, key),
+        "title": asked.title,
+        "frameworks": [asked.framework],
+        "workloads": [asked.workload],
+        "settings": [asked.setting],
+        "profiles": [asked.profile],
+        "seeds": {"count": asked.seeds},
+        "overrides": dict(asked.overrides),
+        "vary": {"learning_rate": [dict(policy) for policy in asked.policies]},
+        "time_limit": asked.time_limit_s,
+    }
+    place = Path("command line")
+    document = YamlDocument(place, content, {})
+    try:
+        file = StudyFile.model_validate(content)
+        ingredients = Ingredients(
+            (frameworks[asked.framework],), (workload,), (setting,), (load_profile(asked.profile),)
+        )
+        cells = expand(document, file, ingredients, allowed_cpus())
+    except ValidationError as error:
+        raise DlgaugeError("; ".join(problem.message for problem in problems_of(error, StudyFile))) from None
+    except FileFormatError as error:
+        # There is no file whose lines could be named.
+        raise DlgaugeError(error.what.replace(f"{document.where()}: ", "")) from None
+    return Study(
+        name=file.study,
+        title=file.title,
+        path=place,
+        seeds=tuple(dict.fromkeys(file.seeds)),
+        cells=cells,
+        time_limit_s=file.time_limit,
+    )
+
+
+def _name(asked: PolicyStudy, key: Any) -> str:
+    about = [key, asked.workload, asked.setting, asked.profile, dict(asked.overrides)]
+    return f"{asked.purpose}-{hashlib.sha256(canonical_json(about).encode()).hexdigest()[:10]}"

@@ -1,0 +1,130 @@
+"""Recommendations: the nearest evidence, its distance in words, and what is said where there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.analysis.policies.recommending import Wanted, recommend
+from tests.analysis.policies.synthetic import EXP, FIX, HOT, TRI, make_row, make_rows
+
+CAFFE = {"framework": "caffe", "framework_version": "1.0.0"}
+OTHER_NETWORK = {"network": "torch-mnist", "workload_sha256": "n" * 64}
+OTHER_DATA = {"dataset": "cifar10", "dataset_content_sha256": "5" * 64, "workload_sha256": "d" * 64}
+
+
+def wanted(**changes: Any) -> Wanted:
+    values: dict[str, Any] = {"dataset": "mnist-subset", "network": "lenet", "framework": "torch"}
+    return Wanted(**{**values, "content_sha256": "1" * 64, **changes})
+
+
+ROWS = [
+    *make_rows(FIX, [97.0, 97.6, 97.2]),
+    *make_rows(TRI, [97.3, 97.4, 97.25]),
+    *make_rows(EXP, [80.0, 80.7, 80.3]),
+    *[make_row(HOT, seed, diverged=(3, 5.0)) for seed in (1, 2, 3)],
+]
+
+
+def functions(found: Any) -> list[str]:
+    return [entry.function for entry in found.ranking.leaders]
+
+
+def test_exact_evidence_gives_the_first_tier_with_what_it_rests_on() -> None:
+    found = recommend(ROWS, wanted())
+    assert functions(found) == ["TRI", "FIX"]
+    assert (found.distance, found.nearness) == (0.0, "exact")
+    assert found.evidence["records"] == 12
+    assert found.evidence["records_of_the_recommended"] == 6
+    assert found.evidence["seeds"] == [1, 2, 3]
+    assert found.evidence["certificates"] == {"torch 2.13.0": ("c" * 64,)}
+
+
+def test_nearer_evidence_goes_before_more_of_it() -> None:
+    rows = [*make_rows(EXP, [90.0, 91.0]), *make_rows(FIX, [99.0] * 5, **CAFFE)]
+    assert functions(recommend(rows, wanted())) == ["EXP"]
+    assert functions(recommend(rows, wanted(framework="caffe"))) == ["FIX"]
+
+
+def test_another_framework_is_nearer_under_a_shared_certificate() -> None:
+    rows = [*make_rows(FIX, [97.0, 97.1], **CAFFE), *make_rows(TRI, [97.0], network="other", workload_sha256="o" * 64)]
+    shared = recommend(rows, wanted())
+    assert shared.distance == 1.0
+    assert "another framework, caffe, under certificate cccccccccccc (+1)" in shared.nearness
+    alone = recommend(rows[:2], wanted())
+    assert alone.distance == 2.0
+    assert "without a certificate shared with it" in alone.nearness
+
+
+@pytest.mark.parametrize(
+    ("changes", "distance", "told"),
+    [
+        (OTHER_NETWORK, 8.0, "another network, torch-mnist"),
+        (OTHER_DATA, 16.0, "another dataset, cifar10"),
+        ({"dataset_content_sha256": "2" * 64}, 4.0, "other content of mnist-subset: 222222222222, not 111111111111"),
+    ],
+)
+def test_what_differs_is_said(changes: dict[str, Any], distance: float, told: str) -> None:
+    found = recommend(make_rows(FIX, [97.0, 97.1], **changes), wanted())
+    assert found.distance == distance
+    assert told in found.nearness
+
+
+def test_batch_size_counts_by_its_ratio() -> None:
+    found = recommend(ROWS, wanted(batch_size=256))
+    assert found.distance == 2.0
+    assert "batch size 64, not 256 (+2)" in found.nearness
+
+
+def test_neither_dataset_nor_network_is_no_evidence() -> None:
+    found = recommend(make_rows(FIX, [97.0], **{**OTHER_DATA, **OTHER_NETWORK}), wanted())
+    assert found.ranking is None
+    assert "no trial of dataset mnist-subset or network lenet; there are: torch-mnist on cifar10" in str(found.reason)
+    assert recommend([], wanted()).reason == "the database is empty"
+
+
+def test_only_diverged_is_no_recommendation() -> None:
+    found = recommend([make_row(HOT, seed, diverged=(3, 5.0)) for seed in (1, 2)], wanted())
+    assert found.ranking is None
+    assert found.reason == "no policy of this dataset or network completed"
+
+
+def test_a_budget_judges_by_what_was_reached_within_it() -> None:
+    late = [make_row(FIX, seed, 99.0, curve=[(50.0, 50), (99.0 + seed / 10, 200)]) for seed in (1, 2, 3)]
+    early = [make_row(TRI, seed, 97.0, curve=[(90.0 + seed / 10, 50), (97.0, 200)]) for seed in (1, 2, 3)]
+    rows = [*late, *early]
+    assert functions(recommend(rows, wanted())) == ["FIX"]
+    found = recommend(rows, wanted(budget_steps=100))
+    assert functions(found) == ["TRI"]
+    assert any("the trials ran 200 steps" in note for note in found.notes)
+    assert functions(recommend(rows, wanted(budget_s=1.0))) == ["TRI"]
+    assert functions(recommend(rows, wanted(budget_s=2.5))) == ["FIX"]
+    none = recommend(rows, wanted(budget_steps=10))
+    assert none.ranking is None
+    assert "within the budget" in str(none.reason)
+
+
+def test_a_policy_that_diverges_after_the_budget_is_not_lost() -> None:
+    rows = [
+        {**make_row(HOT, seed, diverged=(150, 5.0)), "cost_curve": [{"top1_percent": 90.0 + seed / 10, "steps": 50}]}
+        for seed in (1, 2)
+    ]
+    assert recommend(rows, wanted(budget_steps=100)).ranking is not None
+    assert recommend(rows, wanted(budget_steps=160)).ranking is None
+
+
+def test_other_conditions_are_named_not_mixed() -> None:
+    others = [
+        make_row(EXP, seed, 99.9, setting_json='{"batch_size":128,"steps":200}', batch_size=128) for seed in (1, 2)
+    ]
+    found = recommend([*ROWS, *others], wanted())
+    assert functions(found) == ["TRI", "FIX"]
+    assert any(note.startswith("not ranked together with these") and "EXP" in note for note in found.notes)
+
+
+def test_the_first_to_reach_is_named() -> None:
+    slow = [make_row(FIX, seed, 97.0 + seed / 10, curve=[(97.0 + seed / 10, 150)]) for seed in (1, 2, 3)]
+    fast = [make_row(TRI, seed, 97.1 + seed / 10, curve=[(97.1 + seed / 10, 50)]) for seed in (3, 2, 1)]
+    found = recommend([*slow, *fast], wanted())
+    assert found.cheapest == fast[0]["policy_json"]
