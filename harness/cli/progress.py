@@ -99,6 +99,10 @@ class PlainObserver:
         """See `StudyObserver`."""
         self.say(line)
 
+    def on_waiting(self, line: str) -> None:
+        """See `StudyObserver`."""
+        self.say(line)
+
     def on_left_out(self, framework: FrameworkDescription, state: EnvironmentState, trials: int) -> None:
         """See `StudyObserver`."""
         self.say(f"{framework.title} {framework.version} is left out ({trials} trials): {state.reason}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,12 @@ class StoreKeeper:
         self._path = path
         self._store = Store(path, create=True)
         self.salvaged = keep_abandoned(path)
+
+    def alone(self, study: str, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """See `Keeper`."""
+        from harness.records import study_lock
+
+        return study_lock(self._path, study, on_wait)
 
     def final_termination(self, trial: Trial) -> TerminationKind | None:
         """See `Keeper`."""

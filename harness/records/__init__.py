@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.records.locking import study_lock
     from harness.records.queries import connect, identity, load
     from harness.records.record import Record
     from harness.records.running import new_trial_folder
@@ -33,6 +34,7 @@ __all__ = [
     "load",
     "new_trial_folder",
     "publish",
+    "study_lock",
 ]
 
 _HOME = {
@@ -50,6 +52,7 @@ _HOME = {
     "new_trial_folder": "running",
     "publish": "writer",
     "keep_abandoned": "salvage",
+    "study_lock": "locking",
 }
 
 
