@@ -157,6 +157,18 @@ class Comparison:
         """Names of the hyper-parameters that the study varies."""
         return tuple(sorted({name for cell in self.cells for name, _ in cell.key.varied}))
 
+    @property
+    def common_overrides(self) -> tuple[tuple[str, str], ...]:
+        """What the study set in place of setting and profile, the same in all rows."""
+        rows = [cell.key.overrides for cell in self.cells]
+        return tuple(pair for pair in rows[0] if all(pair in row for row in rows)) if rows else ()
+
+    @property
+    def differing_overrides(self) -> tuple[str, ...]:
+        """Keys that some rows were run with another override of, or none: the study file was changed in between."""
+        common = dict(self.common_overrides)
+        return tuple(dict.fromkeys(key for cell in self.cells for key, _ in cell.key.overrides if key not in common))
+
 
 def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) -> Comparison:
     """Compare the records of one study.

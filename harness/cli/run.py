@@ -136,9 +136,11 @@ def _print_salvaged(keeper: StoreKeeper) -> None:
 
 
 def _print_plan(study: Study, plan: Plan) -> None:
-    from harness.cli.plan import unsupported_lines
+    from harness.cli.plan import overrides_lines, unsupported_lines
 
     print(f"study {study.name}: {len(plan.trials)} trials, {len(plan.unsupported)} unsupported cells", flush=True)
+    for line in overrides_lines(study):
+        print(f"  {line}")
     for line in unsupported_lines(plan):
         print(f"  unsupported: {line}")
 

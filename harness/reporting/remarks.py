@@ -35,7 +35,14 @@ def header_lines(comparison: Comparison) -> list[str]:
     ):
         if len(names) == 1:
             lines.append(f"{title}: {next(iter(names))}")
+    if words := override_words(comparison):
+        lines.append(f"overrides of setting and profile: {words}")
     return lines
+
+
+def override_words(comparison: Comparison) -> str:
+    """What the study set in place of setting and profile in all rows, such as `steps=300, memory=1 GiB`."""
+    return ", ".join(f"{key}={value}" for key, value in comparison.common_overrides)
 
 
 def period(comparison: Comparison) -> str:

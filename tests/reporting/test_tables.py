@@ -76,6 +76,28 @@ def test_default_columns(tmp_path: Path) -> None:
     assert [row[0] for row in grid.texts] == ["caffe", "tensorflow", "theano", "torch"]
 
 
+def test_overrides_stand_above_the_table_and_where_they_differ_in_it(tmp_path: Path) -> None:
+    one, other = {"steps": 300, "memory": "1 GiB"}, {"steps": 200, "memory": "1 GiB"}
+    write_record(tmp_path, "torch", 1, study="s", overrides=one, setting={"steps": 300})
+    text, page = comparison_text(tmp_path, "s"), write_report(tmp_path, "s").read_text()
+    assert "overrides of setting and profile: steps=300, memory=1 GiB\n" in text
+    assert "overrides <b>steps=300, memory=1 GiB</b>" in page
+    write_record(tmp_path, "torch", 1, study="s", overrides=other, setting={"steps": 200})
+    (comparison,) = comparisons_of(tmp_path)
+    assert "overrides of setting and profile: memory=1 GiB\n" in comparison_text(tmp_path, "s")
+    grid = comparison_grid(comparison)
+    assert sorted(row[grid.headers.index("steps")] for row in grid.texts) == ["200", "300"]
+    (study,) = json.loads(to_json([comparison], tmp_path))["studies"]
+    assert [cell["overrides"]["memory"] for cell in study["cells"]] == ["1 GiB", "1 GiB"]
+
+
+def test_who_set_a_value_makes_no_other_row(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1, overrides={"steps": 60})
+    write_record(tmp_path, "torch", 2)
+    (comparison,) = comparisons_of(tmp_path)
+    assert [cell.n for cell in comparison.cells] == [2]
+
+
 def test_json_reads_back_with_every_trace(tmp_path: Path) -> None:
     write_study(tmp_path)
     write_record(tmp_path, "jax", 1, termination="crashed", reason="boom")
