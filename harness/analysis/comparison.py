@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 COMPLETED = "completed"
 UNKNOWN = "unknown"
+OF_THE_SAMPLER_ITSELF = ("duration_", "lateness_p50_ns", "lateness_p99_ns", "lateness_max_ns")
+"""Beginnings of keys of the sampler's own report: `lateness_p99_s` of the summary says the same to a reader."""
 RATIO_KEYS = ("training_time_s", "samples_per_s", "cpu_seconds", "peak_resident_bytes")
 """Quantities for which frameworks are compared pair by pair."""
 
@@ -92,6 +94,11 @@ class Cell:
         """Number of completed trials."""
         return len(self.trials)
 
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether anything disturbed one of its trials, or foreign load its training on the whole."""
+        return bool(self.disturbances) or self.stability.disturbed
+
 
 @dataclass(frozen=True)
 class Excluded:
@@ -106,12 +113,17 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A framework against the reference of its conditions, seed by seed."""
+    """A framework against the reference of its conditions, seed by seed.
+
+    Attributes:
+        disturbed: frameworks, of the two, in whose trials a signal of a disturbance was beyond its limit.
+    """
 
     key: str
     cell: CellKey
     reference: CellKey
     paired: PairedRatio
+    disturbed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -315,7 +327,8 @@ def _ratios(cells: Sequence[Cell]) -> Iterable[Ratio]:
                 ours, theirs = cell.values.get(key), reference.values.get(key)
                 paired = paired_ratio(ours.by_seed, theirs.by_seed) if ours and theirs else None
                 if paired:
-                    yield Ratio(key, cell.key, reference.key, paired)
+                    disturbed = tuple(one.key.framework for one in (cell, reference) if one.is_disturbed)
+                    yield Ratio(key, cell.key, reference.key, paired, disturbed)
 
 
 def _mean_training_time(cell: Cell) -> float:
@@ -327,8 +340,8 @@ def _not_measured(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for record in records:
         for key, reason in _not_measured_of(record).items():
-            if reason == NO_VALIDATION or key.startswith("phases."):
-                continue  # nothing to measure is no lack worth a line; a phase's lack stands in the record
+            if reason == NO_VALIDATION or key.startswith("phases.") or key.startswith(OF_THE_SAMPLER_ITSELF):
+                continue  # nothing to measure is no lack worth a line; a phase's or the sampler's stands in the record
             reasons = found.setdefault(str(key), {})
             reasons[str(reason)] = reasons.get(str(reason), 0) + 1
     return dict(sorted(found.items()))

@@ -12,11 +12,16 @@ from harness.errors import DlgaugeError
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, replacing it by one rename; folders above it are made.
 
+    What is there and no regular file (a device, a pipe) is written into, not replaced.
+
     Raises:
         DlgaugeError: the file cannot be written.
     """
     temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_text(text, encoding="utf-8", newline="")
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
@@ -31,4 +36,5 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise DlgaugeError(f"the file cannot be written: {error.strerror or error}", where=str(path)) from error
+        what = f"the file cannot be written: {error.strerror or error}"
+        raise DlgaugeError(what, where=str(path), hint="name another file, or get the space or permission") from error

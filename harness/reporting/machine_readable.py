@@ -128,6 +128,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
                 "reference": ratio.reference.framework,
                 "reference_version": ratio.reference.version,
                 **asdict(ratio.paired),
+                "disturbed": list(ratio.disturbed),
             }
             for ratio in comparison.ratios
         ],

@@ -120,7 +120,8 @@ def _ratio_sentence(ratio: Ratio) -> str:
     of = f"{ratio.cell.framework}{_varied_words(ratio)}: {paired.ratio:#.3g} × the {RATIO_WORDS[ratio.key]}"
     interval = "" if paired.low is None else f", 95 % interval {paired.low:#.3g} to {paired.high:#.3g}"
     seeds = f"{paired.n} paired seed{'s' if paired.n != 1 else ''}"
-    return f"{of} of {ratio.reference.framework} ({seeds}{interval})"
+    mark = f"; DISTURBED: {' and '.join(dict.fromkeys(ratio.disturbed))}" if ratio.disturbed else ""
+    return f"{of} of {ratio.reference.framework} ({seeds}{interval}){mark}"
 
 
 def _varied_words(ratio: Ratio) -> str:
