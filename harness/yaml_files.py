@@ -6,8 +6,9 @@ reports everything that is wrong in one `FileFormatError`.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,7 +84,7 @@ def load_yaml(path: Path) -> YamlDocument:
     """Read a YAML file.
 
     Raises:
-        FileFormatError: the file is missing or unreadable, is not YAML, holds no mapping, or repeats a key.
+        FileFormatError: the file is missing or unreadable, is not YAML, holds no mapping, or repeats keys.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -106,6 +107,8 @@ def parse_yaml(text: str, path: Path) -> YamlDocument:
         node = loader.get_single_node()
         reader = _NodeReader(path, loader)
         value = reader.read(node, ()) if node is not None else {}
+        if reader.problems:
+            raise combined_error(reader.problems)
     except yaml.YAMLError as error:
         raise _syntax_error(error, path) from None
     finally:
@@ -116,7 +119,7 @@ def parse_yaml(text: str, path: Path) -> YamlDocument:
 
 
 class _NodeReader:
-    """Turns YAML nodes into values and collects the line of each key."""
+    """Turns YAML nodes into values and collects the line of each key, and what is wrong with any of them."""
 
     def __init__(self, path: Path, loader: _Loader) -> None:
         self._path = path
@@ -124,13 +127,15 @@ class _NodeReader:
         self._count = 0
         self._open: list[int] = []
         self.lines: dict[KeyPath, int] = {}
+        self.problems: list[tuple[str, str]] = []
 
     def read(self, node: yaml.Node, key_path: KeyPath) -> Any:
         self._count += 1
         if self._count > _MAX_NODES or id(node) in self._open:
-            raise self._error(node, "is too large or refers to itself")
+            raise FileFormatError("is too large or refers to itself", where=self._where(node))
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
-            raise self._error(node, f"has the tag {node.tag!r}; only plain values are read")
+            self._note(node, f"has the tag {node.tag!r}; only plain values are read")
+            return None
         self.lines.setdefault(key_path, node.start_mark.line + 1)
         self._open.append(id(node))
         try:
@@ -146,29 +151,35 @@ class _NodeReader:
         try:
             return self._loader.construct_object(node)
         except ValueError as error:
-            raise self._error(node, f"not a valid value: {node.value!r} ({error})") from None
+            self._note(node, f"not a valid value: {node.value!r} ({error})")
+            return None
 
     def _read_mapping(self, node: yaml.MappingNode, key_path: KeyPath) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self._read_key(key_node)
+            if key is None:
+                continue
             if key in mapping:
                 first = self.lines[(*key_path, key)]
-                raise self._error(key_node, f"key {key!r} stands here twice (first in line {first})")
+                self._note(key_node, f"key {key!r} stands here twice (first in line {first})")
+                continue
             self.lines[(*key_path, key)] = key_node.start_mark.line + 1
             mapping[key] = self.read(value_node, (*key_path, key))
         return mapping
 
-    def _read_key(self, node: yaml.Node) -> str:
+    def _read_key(self, node: yaml.Node) -> str | None:
         key = self._read_scalar(node) if isinstance(node, yaml.ScalarNode) else None
-        if not isinstance(key, str) or key == "<<":
-            raise self._error(
-                node, f"a key should be text, not {getattr(node, 'value', node)!r} (quote it if it is meant)"
-            )
-        return key
+        if isinstance(key, str) and key != "<<":
+            return key
+        self._note(node, f"a key should be text, not {getattr(node, 'value', node)!r} (quote it if it is meant)")
+        return None
 
-    def _error(self, node: yaml.Node, what: str) -> FileFormatError:
-        return FileFormatError(what, where=f"{display_path(self._path)}:{node.start_mark.line + 1}")
+    def _note(self, node: yaml.Node, what: str) -> None:
+        self.problems.append((self._where(node), what))
+
+    def _where(self, node: yaml.Node) -> str:
+        return f"{display_path(self._path)}:{node.start_mark.line + 1}"
 
 
 def _syntax_error(error: yaml.YAMLError, path: Path) -> FileFormatError:
@@ -192,12 +203,18 @@ def validate(document: YamlDocument, model: type[Model]) -> Model:
 
 def file_error(document: YamlDocument, problems: Iterable[Problem]) -> FileFormatError:
     """One error for all problems of a file, in the order of their lines."""
-    return combined_error(_located(document, problems))
+    return combined_error(by_line(document, ((document.where(one.key_path), one.message) for one in problems)))
 
 
-def _located(document: YamlDocument, problems: Iterable[Problem]) -> Iterator[tuple[str, str]]:
-    for problem in sorted(problems, key=lambda problem: document.line(problem.key_path)):
-        yield document.where(problem.key_path), problem.message
+def by_line(document: YamlDocument, located: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(place, message) in the order of the document's lines; those of other files follow as they came."""
+    prefix = document.where().rsplit(":", 1)[0] + ":"
+
+    def line(one: tuple[str, str]) -> float:
+        rest = one[0].removeprefix(prefix)
+        return int(rest) if rest != one[0] and rest.isdecimal() else math.inf
+
+    return sorted(located, key=line)
 
 
 def combined_error(located: Iterable[tuple[str, str]]) -> FileFormatError:

@@ -51,6 +51,7 @@ def make_trial(
     steps: int = 200,
     every_steps: int = 100,
     varied: dict[str, Any] | None = None,
+    overrides: dict[str, Any] | None = None,
     setting: str = "caffe-mnist",
     workload: str = "lenet-mnist-subset",
     profile: str = "local",
@@ -119,7 +120,8 @@ def make_trial(
     parameters: dict[str, Any] = specification["setting"]  # type: ignore[assignment]
     parameters.update({key: value for key, value in (varied or {}).items() if key in parameters})
     parts = [framework, setting, *(f"{key}={value}" for key, value in (varied or {}).items()), f"seed {seed}"]
-    return Trial(study=study, label=" · ".join(parts), specification=specification, varied=varied or {})
+    label = " · ".join(parts)
+    return Trial(study=study, label=label, specification=specification, varied=varied or {}, overrides=overrides or {})
 
 
 @dataclass

@@ -54,6 +54,7 @@ def write_record(
     machine: Mapping[str, Any] | None = None,
     version: str | None = None,
     varied: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     setting: Mapping[str, Any] | None = None,
     profile: Mapping[str, Any] | None = None,
     time_limit_s: float = 3600.0,
@@ -95,6 +96,7 @@ def write_record(
         "study": study,
         "label": f"{framework} · caffe-mnist · seed {seed}",
         "varied": dict(varied or {}),
+        "overrides": dict(overrides or {}),
         "started_at": started_at or f"2026-03-01T10:{seed:02d}:{len(framework):02d}+00:00",
         "specification": specification,
         "termination": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.host import describe_host, host_identity
@@ -54,6 +54,8 @@ class CellKey:
         specification: canonical JSON of the specification without the seed and what cannot change a result: two
             settings of the same name but different content are two cells.
         environment: kind of environment, `venv` or `container`.
+        overrides: what the study set in place of setting and profile, as text. Equal specifications are equal
+            whoever set their values, so this decides nothing.
     """
 
     framework: str
@@ -65,6 +67,7 @@ class CellKey:
     conditions: tuple[str, str, str]
     specification: str
     environment: str
+    overrides: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def label(self) -> tuple[str, ...]:
@@ -145,6 +148,7 @@ def cell_key(record: Record) -> CellKey:
         conditions=conditions_of(record).key,
         specification=json.dumps(_shared(specification), sort_keys=True),
         environment=str(framework.get("environment", "")),
+        overrides=tuple((str(key), plain_value(value)) for key, value in dict(record.overrides).items()),
     )
 
 

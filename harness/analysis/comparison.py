@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 COMPLETED = "completed"
 UNKNOWN = "unknown"
+OF_THE_SAMPLER_ITSELF = ("duration_", "lateness_p50_ns", "lateness_p99_ns", "lateness_max_ns")
+"""Beginnings of keys of the sampler's own report: `lateness_p99_s` of the summary says the same to a reader."""
 RATIO_KEYS = ("training_time_s", "samples_per_s", "cpu_seconds", "peak_resident_bytes")
 """Quantities for which frameworks are compared pair by pair."""
 
@@ -93,6 +95,11 @@ class Cell:
         """Number of completed trials."""
         return len(self.trials)
 
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether anything disturbed one of its trials, or foreign load its training on the whole."""
+        return bool(self.disturbances) or self.stability.disturbed
+
 
 @dataclass(frozen=True)
 class Excluded:
@@ -107,12 +114,17 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A framework against the reference of its conditions, seed by seed."""
+    """A framework against the reference of its conditions, seed by seed.
+
+    Attributes:
+        disturbed: frameworks, of the two, in whose trials a signal of a disturbance was beyond its limit.
+    """
 
     key: str
     cell: CellKey
     reference: CellKey
     paired: PairedRatio
+    disturbed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +169,18 @@ class Comparison:
     def varied(self) -> tuple[str, ...]:
         """Names of the hyper-parameters that the study varies."""
         return tuple(sorted({name for cell in self.cells for name, _ in cell.key.varied}))
+
+    @property
+    def common_overrides(self) -> tuple[tuple[str, str], ...]:
+        """What the study set in place of setting and profile, the same in all rows."""
+        rows = [cell.key.overrides for cell in self.cells]
+        return tuple(pair for pair in rows[0] if all(pair in row for row in rows)) if rows else ()
+
+    @property
+    def differing_overrides(self) -> tuple[str, ...]:
+        """Keys that some rows were run with another override of, or none: the study file was changed in between."""
+        common = dict(self.common_overrides)
+        return tuple(dict.fromkeys(key for cell in self.cells for key, _ in cell.key.overrides if key not in common))
 
 
 def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) -> Comparison:
@@ -315,7 +339,8 @@ def _ratios(cells: Sequence[Cell]) -> Iterable[Ratio]:
                 ours, theirs = cell.values.get(key), reference.values.get(key)
                 paired = paired_ratio(ours.by_seed, theirs.by_seed) if ours and theirs else None
                 if paired:
-                    yield Ratio(key, cell.key, reference.key, paired)
+                    disturbed = tuple(one.key.framework for one in (cell, reference) if one.is_disturbed)
+                    yield Ratio(key, cell.key, reference.key, paired, disturbed)
 
 
 def _mean_training_time(cell: Cell) -> float:
@@ -327,8 +352,8 @@ def _not_measured(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for record in records:
         for key, reason in _not_measured_of(record).items():
-            if reason == NO_VALIDATION or key.startswith("phases."):
-                continue  # nothing to measure is no lack worth a line; a phase's lack stands in the record
+            if reason == NO_VALIDATION or key.startswith("phases.") or key.startswith(OF_THE_SAMPLER_ITSELF):
+                continue  # nothing to measure is no lack worth a line; a phase's or the sampler's stands in the record
             reasons = found.setdefault(str(key), {})
             reasons[str(reason)] = reasons.get(str(reason), 0) + 1
     return dict(sorted(found.items()))

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from harness.records import Record
 
 WORDS = {
-    "foreign_cpu_mean": "other programs kept the cores busy",
-    "foreign_cpu_5s": "other programs kept the cores busy for 5 s",
+    "foreign_cpu_mean": "other programs kept the cores busy, from the worker's start to its end",
+    "foreign_cpu_5s": "other programs kept the cores busy for 5 s on end",
     "steal": "the hypervisor took CPU time away",
     "cpu_pressure": "the job waited for a CPU",
     "throttled_by_quota": "the CPU quota held the job back",

@@ -95,6 +95,7 @@ FLAGS = {
     "low_coverage": "samples cover less than 95 % of the worker's time",
     "ticks_skipped": "more than 0.1 % of the ticks were skipped",
     "cpu_audit_failed": "the accounts of the CPU time disagree by more than 2 % and 50 ms",
+    "gpu_energy_check_failed": "a GPU's energy counter and its power disagree by more than 10 %",
     "no_sampler_report": "the sampler left no report: it was killed",
     "errors": "some readings failed",
     "records_dropped": "samples could not be written",

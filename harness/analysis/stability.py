@@ -61,7 +61,8 @@ class Stability:
     def _disturbance(self) -> str:
         if not self.disturbed or self.foreign_share is None:
             return ""
-        return f"; DISTURBED: other programs used {100 * self.foreign_share:.0f} % of the machine's cores"
+        share = f"{100 * self.foreign_share:.0f} % of the machine's cores"
+        return f"; DISTURBED: other programs used {share} during training (mean of the trials)"
 
 
 def judge_stability(records: Sequence[Record], training_time: Statistics | None) -> Stability:

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.analysis.curves import decimated_indices
 from harness.records.counters import CounterSeries, series
+from harness.records.gpus import foreign_gpus
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -53,7 +54,7 @@ class Timeline:
         phases: in order of time.
         cores: cores used by the job, as means over windows.
         memory: in MiB.
-        gpus: power in W and memory in MiB, one line a device; empty without a GPU.
+        gpus: power in W and memory in MiB, one line a device of the trial; empty without a GPU.
         window_s: width of the windows that counters were differenced over.
         cpu_source: the counter behind `cores`.
     """
@@ -133,8 +134,10 @@ def _gpu_lines(record: Record, origin_ns: int) -> list[Line]:
     if table.num_rows == 0:
         return []
     rows = table.to_pylist()
+    report = (record.manifest.get("sampling") or {}).get("report")
+    foreign = foreign_gpus(report) if isinstance(report, Mapping) else set()
     lines = []
-    for gpu in sorted({row["gpu"] for row in rows}):
+    for gpu in sorted({row["gpu"] for row in rows} - foreign):
         for column, name, scale in (("power_mw", "power W", 1000.0), ("memory_used_bytes", "memory MiB", MIB)):
             points = [
                 ((row["t_ns"] - origin_ns) / 1e9, row[column] / scale)

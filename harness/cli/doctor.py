@@ -53,12 +53,12 @@ def noise_floors(runs: int, cpu: int) -> dict[str, NoiseFloor]:
 
 
 def _show(checks: Sequence[Check]) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from harness.cli.tables import new_table, print_table
+
     colours = {"good": "green", "warning": "yellow", "unknown": "dim"}
-    table = Table("check", "found", "verdict", "effect", "mend", show_edge=False)
+    table = new_table("check", "found", "verdict", "effect", "mend")
     for check in checks:
         table.add_row(
             Text(check.name),
@@ -67,7 +67,7 @@ def _show(checks: Sequence[Check]) -> None:
             Text(check.effect),
             Text(check.mend),
         )
-    Console(highlight=False).print(table)
+    print_table(table)
 
 
 def _show_noise(floors: dict[str, Any], cpu: int) -> None:

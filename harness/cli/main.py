@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -69,10 +72,51 @@ def _root(
 def main() -> None:
     """Run the program; an error a user can act on is one message and exit status 2, never a traceback."""
     try:
-        app()
-    except (DlgaugeError, OSError) as error:
-        with contextlib.suppress(OSError):
-            print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_ERROR)
+        try:
+            app()
+        except SystemExit:
+            _flush()  # what does not fit is told here, not by the interpreter after the last word
+            raise
+    except DlgaugeError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(_words(error))
     except KeyboardInterrupt:
         sys.exit(EXIT_CANCELLED)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has had enough, as in `| head`
+        _close_output()
+        sys.exit(1)
+    except OSError as error:
+        _close_output()
+        what = f"standard output cannot be written: {error.strerror or error}"
+        raise DlgaugeError(what, hint="what is there is not whole") from error
+
+
+def _close_output() -> None:
+    """Let what is still to be written vanish: the interpreter would try it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(message: str) -> NoReturn:
+    with contextlib.suppress(OSError):
+        print(f"error: {message}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _close_output()
+    sys.exit(EXIT_ERROR)
+
+
+def _words(error: OSError) -> str:
+    """An error of the operating system that no command has foreseen, without its number."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {reason}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return f"writing failed, to standard output or a file: {reason}\n  what is there is not whole"
+    return reason

@@ -17,6 +17,7 @@ def parity(
     every: bool = typer.Option(False, "--all", help="Every workload of the papers, each with its own setting."),
     frameworks: str = typer.Option("", "--frameworks", help="Names, separated by commas; default: all."),
     setting: str = typer.Option(None, "--setting", help="A setting, by name or file; default: that of the same name."),
+    profile: str = typer.Option(None, "--profile", help="A hardware profile, by name or file; default: local."),
     steps: int = typer.Option(20, "--steps", min=1, help="Training steps to compare."),
     as_json: bool = typer.Option(False, "--json", help="The certificates as JSON."),
 ) -> None:
@@ -32,7 +33,7 @@ def parity(
 
     cases = _cases(name, every=every, setting=setting, steps=steps)
     certificates = []
-    for case, content in _certified(cases, frameworks, quiet=as_json):
+    for case, content in _certified(cases, frameworks, profile, quiet=as_json):
         sha256, path = keep_certificate(content)
         certificates.append({**content, "sha256": sha256})
         if not as_json:
@@ -58,25 +59,43 @@ def _cases(name: str | None, *, every: bool, setting: str | None, steps: int) ->
     return [find_case(each, setting=setting, steps=steps) for each in PAPER_WORKLOADS]
 
 
-def _certified(cases: list[Case], frameworks: str, *, quiet: bool) -> list[tuple[Case, dict[str, Any]]]:
+def _certified(
+    cases: list[Case], frameworks: str, profile: str | None, *, quiet: bool
+) -> list[tuple[Case, dict[str, Any]]]:
     import sys
     import tempfile
     from pathlib import Path
 
+    from harness.errors import DlgaugeError
     from harness.execution.environments import Readiness, make_environment
     from harness.parity.certificate import make_certificate, probe_all
     from harness.parity.probing import REFERENCE, reference_profile
     from harness.study import load_frameworks
     from harness.study.choosing import choose_frameworks
-    from harness.study.profile import allowed_cpus, load_profile, resolve_profile
+    from harness.study.frameworks import profile_obstacle
+    from harness.study.model import DEFAULT_PROFILE
+    from harness.study.profile import CpusNotThere, allowed_cpus, load_profile, resolve_profile
 
     def say(line: str) -> None:
         print(line, file=sys.stderr if quiet else sys.stdout, flush=True)
 
+    try:
+        resolved = resolve_profile(load_profile(profile or DEFAULT_PROFILE), allowed_cpus())
+    except CpusNotThere as error:
+        raise DlgaugeError(f"profile {profile!r}: {error}", hint="name a profile that fits this machine") from None
     known = load_frameworks()
     names = [part.strip() for part in frameworks.split(",") if part.strip()]
     chosen = [one for one in choose_frameworks(known, names) if one.name != REFERENCE]
-    environments = [make_environment(one) for one in chosen]
+    fitting = []
+    for one in chosen:
+        refused = profile_obstacle(one, resolved) if profile else None
+        if refused is None:
+            fitting.append(one)
+        elif names:
+            raise DlgaugeError(": ".join(refused), hint="leave the framework out, or name another --profile")
+        else:
+            say(f"left out: {one.name}: {': '.join(refused)}")
+    environments = [make_environment(one) for one in fitting]
     usable = []
     for environment in environments:
         state = environment.state()
@@ -88,14 +107,15 @@ def _certified(cases: list[Case], frameworks: str, *, quiet: bool) -> list[tuple
     reference = make_environment(choose_frameworks(known, [REFERENCE])[0])
     reference.prepare(say)
 
+    own_profile = resolve_profile(load_profile(DEFAULT_PROFILE), allowed_cpus())
+
     def announce(line: str) -> None:
         say(f"running {line}")
 
-    profile = resolve_profile(load_profile("local"), allowed_cpus())
     with tempfile.TemporaryDirectory(prefix="dlgauge-parity-") as folder:
-        own = probe_all([reference], cases, Path(folder), reference_profile(profile), announce)[REFERENCE]
-        probed = probe_all(usable, cases, Path(folder), profile, announce)
-    return [(case, make_certificate(case, own, probed)) for case in cases]
+        own = probe_all([reference], cases, Path(folder), reference_profile(own_profile), announce)[REFERENCE]
+        probed = probe_all(usable, cases, Path(folder), resolved, announce)
+    return [(case, make_certificate(case, own, probed, resolved)) for case in cases]
 
 
 def _print(case: Case, content: Mapping[str, Any]) -> None:

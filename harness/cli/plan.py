@@ -43,6 +43,7 @@ def plan_as_dict(study: Study, made: Plan) -> dict[str, Any]:
                 "id": trial.id,
                 "label": trial.label,
                 "varied": trial.varied,
+                "overrides": trial.overrides,
                 "specification": trial.specification,
             }
             for position, trial in enumerate(made.trials, 1)
@@ -91,7 +92,17 @@ def _headline(study: Study, made: Plan) -> list[str]:
     return [
         *lines,
         f"{study.name}: {count} trial{'s' * (count != 1)} in {blocks} block{'s' * (blocks != 1)} (one a seed)",
+        *overrides_lines(study),
     ]
+
+
+def overrides_lines(study: Study) -> list[str]:
+    """What the study sets in place of what its settings and profiles say: one line, or none."""
+    from harness.study.matrix import short_value
+
+    replaced = study.cells[0].overrides if study.cells else {}
+    words = ", ".join(f"{key} {short_value(value)}" for key, value in replaced.items())
+    return [f"overrides of setting and profile: {words}"] if words else []
 
 
 def _remarks(made: Plan) -> list[str]:

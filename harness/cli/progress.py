@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.execution.tailing import Step
     from harness.study import FrameworkDescription, Trial
 
+TRAIN = "train"
 REFRESH_PER_S = 2
 """Low on purpose: drawing takes CPU time from the trial on a small machine."""
 
@@ -46,41 +47,60 @@ class TrialView:
         self.steps: int = setting["steps"]
         self._batch_size: int = setting["batch_size"]
         self._phase = "launch"
-        self._accuracy: float | None = None
-        self._previous: Step | None = None
+        self._begin_ns = 0
+        self._begin_step = 0
+        self._trained_per_s: float | None = None
         self._samples_per_s: float | None = None
         self._loss: float | None = None
+        self._accuracy: dict[str, float] = {}
 
     def on_event(self, event: dict[str, Any]) -> str | None:
         """Take in an event; returns a line when it is worth one."""
         if event["event"] == "phase":
-            self._phase = event["phase"]
-            self._previous = None
+            self._enter(event)
         elif event["event"] == "evaluation":
-            self._accuracy = event["top1"]
-            return f"step {event['step']}/{self.steps}: {self.figures()}"
+            self._accuracy[event["split"]] = event["top1"]
+            return self._evaluated(event)
         elif event["event"] == "warning":
             return f"warning: {event.get('message')}"
         return None
 
     def on_step(self, step: Step) -> None:
-        """Take in the newest step."""
-        if self._previous and step.t_end_ns > self._previous.t_end_ns:
-            seconds = (step.t_end_ns - self._previous.t_end_ns) / 1e9
-            self._samples_per_s = (step.step - self._previous.step) * self._batch_size / seconds
-        self._previous = step
+        """Take in the newest step; one of an earlier phase, read late, says nothing of the speed of this one."""
         self._loss = step.loss
+        if self._phase == TRAIN:
+            self._samples_per_s = self._rate(step.step, step.t_end_ns) or self._samples_per_s
 
     def figures(self) -> str:
-        """Phase and newest figures in one line."""
+        """Phase and newest figures in one line; a speed only while it is that of the running phase."""
         parts = [self._phase]
         if self._loss is not None:
             parts.append(f"loss {self._loss:.4f}")
-        if self._accuracy is not None:
-            parts.append(f"top-1 {100 * self._accuracy:.2f} %")
+        parts += [f"{split} top-1 {100 * accuracy:.2f} %" for split, accuracy in self._accuracy.items()]
         if self._samples_per_s is not None:
             parts.append(f"{self._samples_per_s:,.0f} samples/s")
         return ", ".join(parts)
+
+    def _enter(self, event: dict[str, Any]) -> None:
+        if self._phase == TRAIN:
+            self._trained_per_s = self._rate(event["step"], event["t_ns"])
+        self._phase, self._begin_step, self._begin_ns = event["phase"], event["step"], event["t_ns"]
+        self._samples_per_s = None
+
+    def _rate(self, step: int, t_ns: int) -> float | None:
+        """Images a second from the begin of the phase to a step's end."""
+        steps, duration_ns = step - self._begin_step, t_ns - self._begin_ns
+        return steps * self._batch_size / (duration_ns / 1e9) if steps > 0 and duration_ns > 0 else None
+
+    def _evaluated(self, event: dict[str, Any]) -> str:
+        """One evaluation: of which split, and how fast the training before it was, once."""
+        parts = [f"{event['split']} top-1 {100 * event['top1']:.2f} %"]
+        if self._loss is not None:
+            parts.append(f"training loss {self._loss:.4f}")
+        if self._trained_per_s is not None:
+            parts.append(f"trained at {self._trained_per_s:,.0f} samples/s")
+        self._trained_per_s = None
+        return f"step {event['step']}/{self.steps}: {', '.join(parts)}"
 
 
 class PlainObserver:
@@ -96,6 +116,10 @@ class PlainObserver:
         print(line, flush=True)
 
     def on_preparing(self, line: str) -> None:
+        """See `StudyObserver`."""
+        self.say(line)
+
+    def on_waiting(self, line: str) -> None:
         """See `StudyObserver`."""
         self.say(line)
 

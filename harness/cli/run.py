@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,12 @@ class StoreKeeper:
         self._store = Store(path, create=True)
         self.salvaged = keep_abandoned(path)
 
+    def alone(self, study: str, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """See `Keeper`."""
+        from harness.records import study_lock
+
+        return study_lock(self._path, study, on_wait)
+
     def final_termination(self, trial: Trial) -> TerminationKind | None:
         """See `Keeper`."""
         from harness.execution import TerminationKind
@@ -130,9 +136,11 @@ def _print_salvaged(keeper: StoreKeeper) -> None:
 
 
 def _print_plan(study: Study, plan: Plan) -> None:
-    from harness.cli.plan import unsupported_lines
+    from harness.cli.plan import overrides_lines, unsupported_lines
 
     print(f"study {study.name}: {len(plan.trials)} trials, {len(plan.unsupported)} unsupported cells", flush=True)
+    for line in overrides_lines(study):
+        print(f"  {line}")
     for line in unsupported_lines(plan):
         print(f"  unsupported: {line}")
 

@@ -27,6 +27,7 @@ def sample(
 
     from harness.errors import DlgaugeError
     from harness.execution.command import CommandError, find_program, run_command
+    from harness.records.command import summary_without_run
 
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise DlgaugeError(
@@ -38,6 +39,8 @@ def sample(
         folder = _make_folder(out)
         run = run_command(command, folder, period_ns=round(1e9 / rate), stdout_to_stderr=as_json)
     except CommandError as error:
+        if as_json:
+            print(json.dumps(summary_without_run(error.exit_status, error.what), indent=1))
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_status) from None
     summary = _finish(run)
@@ -51,6 +54,7 @@ def sample(
 def _make_folder(out: Path | None) -> Path:
     """The folder for the files: the one that was named, or a new one in the working directory."""
     from datetime import datetime
+    from tempfile import TemporaryFile
 
     from harness.errors import DlgaugeError
 
@@ -64,14 +68,22 @@ def _make_folder(out: Path | None) -> Path:
                 return folder
             except FileExistsError:
                 count += 1
-    if out.exists() and not out.is_dir():
-        raise DlgaugeError(f"--out {str(out)!r} is a file", hint="name a folder that is new or empty")
-    if out.is_dir() and any(out.iterdir()):
-        raise DlgaugeError(
-            f"--out {str(out)!r} is not empty", hint="name a new folder, or remove this one: nothing is overwritten"
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    return out
+            except OSError as error:
+                what = f"no folder for the files can be made in {str(Path.cwd())!r}: {error.strerror}"
+                raise DlgaugeError(what, hint="name one elsewhere with --out DIR") from error
+    try:
+        if out.exists() and not out.is_dir():
+            raise DlgaugeError(f"--out {str(out)!r} is a file", hint="name a folder that is new or empty")
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise DlgaugeError(
+                f"--out {str(out)!r} is not empty", hint="name a new folder, or remove this one: nothing is overwritten"
+            )
+        with TemporaryFile(dir=out):
+            return out
+    except OSError as error:
+        what = f"--out {str(out)!r} cannot be made or written: {error.strerror}"
+        raise DlgaugeError(what, hint="name a folder where files may be made") from error
 
 
 def _finish(run: CommandRun) -> dict[str, Any]:
@@ -88,20 +100,21 @@ def _finish(run: CommandRun) -> dict[str, Any]:
 
 def _show(run: CommandRun, summary: dict[str, Any]) -> None:
     """A table on standard error: standard output is the command's."""
-    from rich.console import Console
-    from rich.table import Table
+    import sys
+
     from rich.text import Text
 
-    table = Table("", "value", "from, or why not", title=None, show_edge=False)
+    from harness.cli.tables import new_table, print_table
+
+    table = new_table("", "value", "from, or why not")
     for key, value in summary.items():
         if key in ("sources", "not_measured", "audit"):
             continue
         remark = summary["sources"].get(key) or summary["not_measured"].get(key, "")
         table.add_row(*(Text(text) for text in (key, _text(key, value), remark)))
     table.add_row("audit", *(Text(text) for text in _audit_texts(summary)))
-    console = Console(stderr=True, highlight=False)
-    console.print(table)
-    console.print(Text(f"tables: {run.folder}"))
+    print_table(table, to_stderr=True)
+    print(f"tables: {run.folder}", file=sys.stderr)
 
 
 def _text(key: str, value: Any) -> str:

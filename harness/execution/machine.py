@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import EnvironmentFailed
 from harness.execution.host import cpu_model
-from harness.sampling.cgroups import create_trial_cgroup, detect
+from harness.sampling.cgroups import SAMPLER_KEYS, CgroupLayout, create_trial_cgroup, detect
 
 GOOD, WARNING, UNKNOWN = "good", "warning", "unknown"
 STEAL_S = 2.0
@@ -211,11 +211,17 @@ def check_cgroups(machine: Machine) -> Iterator[Check]:
         effect = "processes are counted by walking their tree; no memory limit in a venv"
         yield Check("cgroups", f"{layout.kind}; none for a trial: {reason}", WARNING, effect, mend)
     else:
-        missing = "; ".join(f"no {key}: {why}" for key, why in cgroup.not_measured.items())
+        missing = "; ".join(f"no {_controller(layout, key)}: {why}" for key, why in cgroup.not_measured.items())
         cgroup.remove()
-        had = ", ".join(sorted(cgroup.paths))
+        had = ", ".join(sorted(_controller(layout, key) for key in cgroup.paths))
         yield Check("cgroups", f"{layout.kind}; a trial gets {had}", WARNING if missing else GOOD, missing)
     yield from _quota(machine)
+
+
+def _controller(layout: CgroupLayout, key: str) -> str:
+    """The kernel's name of what the sampler calls `key`: v1 has `cpuacct`, which counts, apart from `cpu`."""
+    names = {} if layout.kind == "v2" else {word: controller for controller, word in SAMPLER_KEYS.items()}
+    return names.get(key, key)
 
 
 def _quota(machine: Machine) -> Iterator[Check]:

@@ -23,6 +23,9 @@ from harness.workloads import PreparedData, prepare
 class Keeper(Protocol):
     """Where outcomes go; the store, seen from here."""
 
+    def alone(self, study: str, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """While it lasts nobody else runs the study into the same place; waits for whoever does, and tells."""
+
     def final_termination(self, trial: Trial) -> TerminationKind | None:
         """How the trial ended, where it has a record that need not be made again; else None."""
 
@@ -44,6 +47,9 @@ class StudyObserver(Protocol):
 
     def on_preparing(self, line: str) -> None:
         """Progress of preparing an environment."""
+
+    def on_waiting(self, line: str) -> None:
+        """Another run holds the study; this one waits."""
 
     def trial(self, number: int, total: int, trial: Trial) -> AbstractContextManager[Observer]:
         """A trial begins; leaving the context ends it."""
@@ -117,10 +123,16 @@ class StudyRunner:
     def run(self, plan: Plan) -> StudyResult:
         """Run every open trial; a request to stop ends the study after the running trial's record is kept.
 
+        Another run of the same study into the same place is waited for: what it has run then has records.
+
         Raises:
             DataError: a dataset that the plan needs cannot be had.
             KeyboardInterrupt: a request to stop before the first trial.
         """
+        with self._keeper.alone(plan.study, self._observer.on_waiting):
+            return self._run(plan)
+
+    def _run(self, plan: Plan) -> StudyResult:
         result = StudyResult()
         if not self._again:
             self._out_of_memory = OutOfMemoryTrials(self._keeper.out_of_memory(plan.study))

@@ -54,8 +54,16 @@ def probe_all(
     return found
 
 
-def make_certificate(case: Case, reference: Probed, probed: Mapping[str, Probed]) -> dict[str, Any]:
+def make_certificate(
+    case: Case, reference: Probed, probed: Mapping[str, Probed], profile: Profile | None = None
+) -> dict[str, Any]:
     """The certificate of one case as plain values: what was compared, how closely, and the verdict on every framework.
+
+    Args:
+        case: what was computed.
+        reference: the reference's way through it.
+        probed: every other framework's, by name.
+        profile: the hardware profile that the others ran under.
 
     Raises:
         EnvironmentFailed: the reference itself could not go through the case.
@@ -80,10 +88,15 @@ def make_certificate(case: Case, reference: Probed, probed: Mapping[str, Probed]
         "inputs": "patches of one brightness with noise, without ties",
         "learning_rates": f"the setting's, times {case.rate_scale:g} * {RATE_FACTOR} ** step",
         "tolerances": WORKLOAD_TOLERANCES,
+        "profile": None if profile is None else {"name": profile.name, "blas": profile.blas, **_threads(profile)},
         "reference": {"name": reference.environment.framework.name, **_identity(reference.environment)},
         "frameworks": frameworks,
         "passed": all(one["verdict"] == "agrees" for one in frameworks.values()),
     }
+
+
+def _threads(profile: Profile) -> dict[str, Any]:
+    return {"threads": profile.threads.model_dump(mode="json"), "precision": profile.precision}
 
 
 def _identity(environment: Environment) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.records.cost import CostToThreshold, cost_to_threshold
+    from harness.records.locking import study_lock
     from harness.records.queries import connect, identity, load
     from harness.records.record import Record
     from harness.records.running import new_trial_folder
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "new_trial_folder",
     "publish",
+    "study_lock",
 ]
 
 _HOME = {
@@ -55,6 +57,7 @@ _HOME = {
     "new_trial_folder": "running",
     "publish": "writer",
     "keep_abandoned": "salvage",
+    "study_lock": "locking",
 }
 
 

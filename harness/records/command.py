@@ -27,6 +27,30 @@ MUCH_PAGE_CACHE = 0.02
 """Share of page cache in the cgroup's peak from which on that peak says little about the command's own memory."""
 
 
+SHORTEST_S = 0.1
+"""What a statement on CPU time takes at least: an account of it can lag by a tick of the scheduler, up to 10 ms."""
+
+KEYS = (
+    "exit_status",
+    "wall_seconds",
+    "cpu_seconds",
+    "cpu_user_seconds",
+    "cpu_system_seconds",
+    "mean_cores_used",
+    "max_cores_used",
+    "audit",
+    "peak_memory_bytes",
+    "peak_memory_cgroup_bytes",
+    "peak_memory_largest_process_bytes",
+    "samples",
+    "sampler_cpu_seconds",
+    "sampler_peak_memory_bytes",
+    "lateness_p50_seconds",
+    "lateness_p99_seconds",
+)
+"""Keys of a summary, in order (docs/sample.md); behind them `sources` and `not_measured`."""
+
+
 class Null(str):
     """There is no value: why not."""
 
@@ -92,6 +116,18 @@ def summarise_command(run: CommandRun) -> dict[str, Any]:
     }
 
 
+def summary_without_run(exit_status: int, reason: str) -> dict[str, Any]:
+    """The summary of a command that could not be started: nothing but its status, and the reason for all else."""
+    missing = [key for key in KEYS if key != "exit_status"]
+    why = f"the command was not started: {reason}"
+    return {
+        "exit_status": exit_status,
+        **dict.fromkeys(missing),
+        "sources": {},
+        "not_measured": dict.fromkeys(missing, why),
+    }
+
+
 def write_tables(folder: Path) -> list[Path]:
     """Write `samples.parquet`, `processes.parquet` and `gpus.parquet`; the binary files they are made of go.
 
@@ -132,8 +168,11 @@ def _processor(evidence: _Evidence, sources: dict[str, str]) -> Iterator[tuple[s
         cpu_s = evidence.why_no("cgroup_cpu_ns", "tree_cpu_ns")
     yield "cpu_seconds", cpu_s
     yield from _modes(evidence, accounts, sources)
+    short = "" if isinstance(wall_s, Null) or wall_s >= SHORTEST_S else _too_short(wall_s)
     if isinstance(wall_s, Null) or isinstance(cpu_s, Null):
         yield "mean_cores_used", wall_s if isinstance(wall_s, Null) else cpu_s
+    elif short:
+        yield "mean_cores_used", Null(short)
     else:
         yield "mean_cores_used", cpu_s / wall_s
     counter = cgroup if cgroup is not None else tree
@@ -141,10 +180,17 @@ def _processor(evidence: _Evidence, sources: dict[str, str]) -> Iterator[tuple[s
         yield "max_cores_used", wall_s if isinstance(wall_s, Null) else evidence.why_no("tree_cpu_ns")
     else:
         highest = counter.highest_rate(int(begin_ns or 0), int(end_ns or 0), WINDOW_NS)
-        short = Null(f"the command lasted {wall_s:.3g} s; the highest of all windows of 1 s takes at least one")
-        yield "max_cores_used", short if highest is None else highest
-    enough = accounts["disagreement_s"] is not None
-    yield "audit", accounts if enough else Null("it takes two accounts of the CPU time; there are fewer")
+        less = Null(f"the command lasted {wall_s:.3g} s; the highest of all windows of 1 s takes at least one")
+        yield "max_cores_used", less if highest is None else highest
+    if accounts["disagreement_s"] is None:
+        yield "audit", Null("it takes two accounts of the CPU time; there are fewer")
+    else:
+        yield "audit", Null(short) if short else accounts
+
+
+def _too_short(wall_s: float) -> str:
+    lasted = f"the command lasted {1e3 * wall_s:.3g} ms; it takes {1e3 * SHORTEST_S:.0f}"
+    return f"{lasted}: accounts of CPU time lag by up to a tick of the scheduler"
 
 
 def _accounts(evidence: _Evidence) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.records.reading import TrialFiles
@@ -15,6 +15,13 @@ def described(files: TrialFiles) -> list[dict[str, Any]]:
     """`gpus` of the sampler's report: the devices, in the order of the column `gpu`."""
     told = files.sampler_report.get("gpus")
     return [one if isinstance(one, dict) else {} for one in told] if isinstance(told, list) else []
+
+
+def foreign_gpus(report: Mapping[str, Any]) -> set[int]:
+    """Numbers of the devices in a sampler's report that are not the trial's, as in the column `gpu`."""
+    told = report.get("gpus")
+    devices = told if isinstance(told, list) else []
+    return {number for number, one in enumerate(devices) if isinstance(one, Mapping) and one.get("foreign") is True}
 
 
 def why_unknown(files: TrialFiles) -> str | None:

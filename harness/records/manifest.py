@@ -41,6 +41,7 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "study": outcome.trial.study,
         "label": outcome.trial.label,
         "varied": outcome.trial.varied,
+        "overrides": outcome.trial.overrides,
         "started_at": outcome.started_at,
         "t_begin_ns": outcome.t_begin_ns,
         "t_worker_ns": outcome.t_worker_ns,

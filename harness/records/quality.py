@@ -82,8 +82,8 @@ def sampling_quality(job: Job) -> dict[str, Any]:
 def quality_flags(quality: Mapping[str, Any]) -> list[str]:
     """What is wrong with the sampling of a trial, as words: of `sampling` of a manifest, also of an older one.
 
-    Words: `no_samples`, `low_coverage`, `ticks_skipped`, `cpu_audit_failed`, `no_sampler_report`, and those of the
-    sampler's own report: `errors`, `records_dropped`, `ended_by_...`.
+    Words: `no_samples`, `low_coverage`, `ticks_skipped`, `cpu_audit_failed`, `gpu_energy_check_failed`,
+    `no_sampler_report`, and those of the sampler's own report: `errors`, `records_dropped`, `ended_by_...`.
     """
     if not quality.get("samples"):
         return ["no_samples"]
@@ -95,6 +95,9 @@ def quality_flags(quality: Mapping[str, Any]) -> list[str]:
         found.append("ticks_skipped")
     if (quality.get("audit") or {}).get("flag") is True:
         found.append("cpu_audit_failed")
+    checks = quality.get("gpu_energy_check")
+    if isinstance(checks, list) and any(isinstance(one, Mapping) and one.get("flag") is True for one in checks):
+        found.append("gpu_energy_check_failed")
     report = quality.get("report")
     if isinstance(report, Mapping):
         if not report:

@@ -73,6 +73,11 @@ class Record:
         return dict(self.manifest.get("varied") or {})
 
     @property
+    def overrides(self) -> dict[str, Any]:
+        """What the study set in place of what setting and profile say; empty in records from before it was kept."""
+        return dict(self.manifest.get("overrides") or {})
+
+    @property
     def termination(self) -> str:
         """How the trial ended, one word; the whole is in `manifest["termination"]`."""
         return str(self.manifest["termination"]["kind"])

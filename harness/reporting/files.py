@@ -12,6 +12,8 @@ from harness.errors import DlgaugeError
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, replacing it by one rename; folders above it are made.
 
+    What is there and no regular file (a device, a pipe) is written into, not replaced.
+
     Raises:
         DlgaugeError: the file cannot be written.
     """
@@ -22,6 +24,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, replacing it by one rename; folders above it are made. Errors as `write_text`."""
     temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
@@ -34,4 +39,5 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise DlgaugeError(f"the file cannot be written: {error.strerror or error}", where=str(path)) from error
+        what = f"the file cannot be written: {error.strerror or error}"
+        raise DlgaugeError(what, where=str(path), hint="name another file, or get the space or permission") from error

@@ -51,7 +51,7 @@ class Grid:
 def comparison_grid(comparison: Comparison, *, joined: bool = True) -> Grid:
     """The table of a comparison: identity, n, then one column a quantity, shown as mean ± standard deviation.
 
-    Workload, setting, profile and conditions are shown where more than one stands in the table.
+    Workload, setting, profile, conditions and overrides are shown where more than one stands in the table.
 
     Args:
         comparison: what to show.
@@ -86,12 +86,17 @@ def _identity_columns(comparison: Comparison) -> list[tuple[str, Callable[[Cell]
     ]
     found += [(title, take) for title, take in optional if len({take(cell) for cell in cells}) > 1]
     found += [(name, _varied(name)) for name in comparison.varied]
+    found += [(name, _override(name)) for name in comparison.differing_overrides]
     found.append(("n", lambda cell: str(cell.n)))
     return found
 
 
 def _varied(name: str) -> Callable[[Cell], str]:
     return lambda cell: dict(cell.key.varied).get(name, "")
+
+
+def _override(name: str) -> Callable[[Cell], str]:
+    return lambda cell: dict(cell.key.overrides).get(name, "")
 
 
 def _quantity_groups(columns: tuple[Column, ...], joined: bool) -> list[tuple[str, tuple[Column, ...]]]:

@@ -27,6 +27,7 @@ CSV_FIELDS = (
     "setting",
     "profile",
     "varied",
+    "overrides",
     "quantity",
     "unit",
     "mean",
@@ -54,7 +55,7 @@ def to_json(comparisons: Sequence[Comparison], store: Path | str) -> str:
 def to_csv(comparisons: Sequence[Comparison]) -> str:
     """One line a cell and quantity, those of the sampling's quality always among them.
 
-    `varied` and `missing` are JSON, `trials` are ids separated by spaces.
+    `varied`, `overrides` and `missing` are JSON, `trials` are ids separated by spaces.
     """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, CSV_FIELDS, lineterminator="\n")
@@ -83,6 +84,7 @@ def _csv_row(comparison: Comparison, cell: Cell, column: Column) -> dict[str, An
         "setting": cell.key.setting,
         "profile": cell.key.profile,
         "varied": json.dumps(dict(cell.key.varied)) if cell.key.varied else "",
+        "overrides": json.dumps(dict(cell.key.overrides)) if cell.key.overrides else "",
         "quantity": column.key,
         "unit": column.unit,
         **{name: "" if number is None else repr(number) for name, number in _numbers(value).items()},
@@ -126,6 +128,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
                 "reference": ratio.reference.framework,
                 "reference_version": ratio.reference.version,
                 **asdict(ratio.paired),
+                "disturbed": list(ratio.disturbed),
             }
             for ratio in comparison.ratios
         ],
@@ -150,6 +153,7 @@ def _cell(cell: Cell, columns: Sequence[Column]) -> dict[str, Any]:
         "setting": cell.key.setting,
         "profile": cell.key.profile,
         "varied": dict(cell.key.varied),
+        "overrides": dict(cell.key.overrides),
         "n": cell.n,
         "trials": [_trial(trial) for trial in cell.trials],
         "peak_memory_sources": dict(cell.memory_sources),

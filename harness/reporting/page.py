@@ -80,7 +80,7 @@ def _words(comparison: Comparison, records: Sequence[Record], store: Path | str)
         "completed": comparison.completed_count,
         "period": remarks.period(comparison),
         "conditions": comparison.conditions or compare_conditions(records),
-        "names": _names(records),
+        "names": _names(comparison, records),
         "grid": comparison_grid(comparison) if comparison.cells else None,
         "framework_column": _framework_column(comparison),
         "inks": framework_inks(_framework(record) for record in records),
@@ -107,10 +107,12 @@ def compare_conditions(records: Sequence[Record]) -> Mapping[str, Any]:
     return {chr(ord("A") + index): replace(one) for index, one in enumerate(found.values())}
 
 
-def _names(records: Sequence[Record]) -> dict[str, str]:
-    """Workload, setting and profile of the study, each with all its names."""
+def _names(comparison: Comparison, records: Sequence[Record]) -> dict[str, str]:
+    """Workload, setting and profile of the study, each with all its names, and what it overrides in all of them."""
     parts = ("workload", "setting", "profile")
-    return {part: ", ".join(sorted({str(r.specification[part]["name"]) for r in records})) for part in parts}
+    names = {part: ", ".join(sorted({str(r.specification[part]["name"]) for r in records})) for part in parts}
+    overrides = remarks.override_words(comparison)
+    return {**names, **({"overrides": overrides} if overrides else {})}
 
 
 def _framework(record: Record) -> str:

@@ -35,7 +35,14 @@ def header_lines(comparison: Comparison) -> list[str]:
     ):
         if len(names) == 1:
             lines.append(f"{title}: {next(iter(names))}")
+    if words := override_words(comparison):
+        lines.append(f"overrides of setting and profile: {words}")
     return lines
+
+
+def override_words(comparison: Comparison) -> str:
+    """What the study set in place of setting and profile in all rows, such as `steps=300, memory=1 GiB`."""
+    return ", ".join(f"{key}={value}" for key, value in comparison.common_overrides)
 
 
 def period(comparison: Comparison) -> str:
@@ -113,7 +120,8 @@ def _ratio_sentence(ratio: Ratio) -> str:
     of = f"{ratio.cell.framework}{_varied_words(ratio)}: {paired.ratio:#.3g} × the {RATIO_WORDS[ratio.key]}"
     interval = "" if paired.low is None else f", 95 % interval {paired.low:#.3g} to {paired.high:#.3g}"
     seeds = f"{paired.n} paired seed{'s' if paired.n != 1 else ''}"
-    return f"{of} of {ratio.reference.framework} ({seeds}{interval})"
+    mark = f"; DISTURBED: {' and '.join(dict.fromkeys(ratio.disturbed))}" if ratio.disturbed else ""
+    return f"{of} of {ratio.reference.framework} ({seeds}{interval}){mark}"
 
 
 def _varied_words(ratio: Ratio) -> str:

@@ -90,14 +90,15 @@ def markdown_escaped(text: str) -> str:
 
 
 def latex(comparison: Comparison) -> str:
-    r"""A `table` environment with booktabs rules (`\usepackage{booktabs}`); every text is escaped."""
+    r"""A `table` environment with booktabs rules (`\usepackage{booktabs}`), notes below it; every text is escaped."""
     grid = comparison_grid(comparison)
     alignment = "".join("r" if right else "l" for right in grid.numeric)
     rows = [" & ".join(latex_escaped(text) for text in row) + r" \\" for row in (grid.headers, *grid.texts)]
-    caption = " ".join([*(f"{line}." for line in remarks.header_lines(comparison)), *remarks.footnotes(comparison)])
-    excluded = remarks.excluded_lines(comparison)
-    if excluded:
-        caption += f" Did not complete: {'; '.join(excluded)}."
+    caption = " ".join(f"{line}." for line in remarks.header_lines(comparison))
+    below = [
+        *remarks.footnotes(comparison),
+        *(f"did not complete: {one}" for one in remarks.excluded_lines(comparison)),
+    ]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
@@ -110,6 +111,11 @@ def latex(comparison: Comparison) -> str:
         *rows[1:],
         r"\bottomrule",
         r"\end{tabular}",
+        r"",
+        r"\medskip",
+        r"{\footnotesize\raggedright",
+        *(rf"{latex_escaped(line)}\par" for line in below),
+        r"}",
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

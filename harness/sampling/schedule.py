@@ -12,7 +12,7 @@ FEWEST_FOR = {0.5: 5, 0.99: 100}
 def too_few(fraction: float, count: int) -> str | None:
     """Why the quantile of so many values is not given, or None."""
     fewest = FEWEST_FOR[fraction]
-    return None if count >= fewest else f"{count} values are too few for a quantile of {fraction:g}: it takes {fewest}"
+    return None if count >= fewest else f"fewer than {fewest} values: a quantile of {fraction:g} takes so many"
 
 
 class Schedule:

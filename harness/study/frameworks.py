@@ -197,13 +197,20 @@ def obstacle(framework: FrameworkDescription, profile: Profile, network: Network
 
     One thread between operations is what every framework does by itself; more have to be honoured.
     """
-    for what, wanted, honoured, why in _demands(framework, profile):
-        if wanted and not honoured:
-            return what, f"framework {framework.name!r} {why}"
+    if refused := profile_obstacle(framework, profile):
+        return refused
     for layer in network.layers:
         if layer.kind in framework.unsupported_layers:
             what = f"layer {layer.name!r} of kind {layer.kind}"
             return what, f"framework {framework.name!r} cannot run layers of kind {layer.kind}"
+    return None
+
+
+def profile_obstacle(framework: FrameworkDescription, profile: Profile) -> tuple[str, str] | None:
+    """What of a profile a framework cannot honour, and why: (what, why); None where it honours all of it."""
+    for what, wanted, honoured, why in _demands(framework, profile):
+        if wanted and not honoured:
+            return what, f"framework {framework.name!r} {why}"
     return None
 
 

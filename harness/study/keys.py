@@ -43,7 +43,9 @@ class Assignment:
 
     Attributes:
         key: as the user wrote it.
+        path: into the setting or profile.
         where: `file:line`.
+        key_path: into the study file.
     """
 
     key: str
@@ -51,6 +53,7 @@ class Assignment:
     part: Part
     path: Path
     where: str
+    key_path: tuple[str | int, ...] = ()
 
     def touches(self, path: tuple[str | int, ...]) -> bool:
         """Whether a problem at `path` of the setting or profile comes from this value."""

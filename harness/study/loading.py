@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from harness.errors import FileFormatError
 from harness.paths import PROJECT_ROOT
 from harness.study.frameworks import FrameworkDescription, load_frameworks
 from harness.study.matrix import Ingredients, expand
-from harness.study.model import OWN_SETTING, Study, StudyFile
+from harness.study.model import DEFAULT_PROFILE, OWN_SETTING, SeedRange, Study, StudyFile
 from harness.study.profile import allowed_cpus, load_profile
-from harness.validation import nearest
+from harness.validation import Problem, nearest, problems_of
 from harness.workloads.settings import Setting, load_setting
 from harness.workloads.workload import load_workload
 from harness.yaml_files import (
@@ -23,7 +25,6 @@ from harness.yaml_files import (
     display_path,
     load_yaml,
     names_in,
-    validate,
 )
 
 STUDIES_FOLDER = PROJECT_ROOT / "studies"
@@ -79,9 +80,14 @@ def study_of(
 
     Args, Raises: as `load_study`; places in errors are those of the document's `where`.
     """
-    file = validate(document, StudyFile)
-    ingredients = _collect(document, file, load_frameworks() if frameworks is None else frameworks)
-    cells = expand(document, file, ingredients, allowed_cpus() if cpus is None else tuple(cpus))
+    file, problems = _read(document)
+    ingredients, unknown = _collect(document, load_frameworks() if frameworks is None else frameworks)
+    if file:
+        ingredients = replace(ingredients, length_share=file.length_share)
+    found = [*problems, *unknown]
+    cells = expand(document, ingredients, allowed_cpus() if cpus is None else tuple(cpus), found)
+    if file is None:
+        raise combined_error(found)  # `expand` has raised it: it does not return with problems
     return Study(
         name=file.study,
         title=file.title or file.study,
@@ -92,8 +98,35 @@ def study_of(
     )
 
 
-def _collect(document: YamlDocument, file: StudyFile, frameworks: Mapping[str, FrameworkDescription]) -> Ingredients:
-    """Everything that the study names; all unknown names, and all broken files, in one error."""
+def _read(document: YamlDocument) -> tuple[StudyFile | None, list[tuple[str, str]]]:
+    """The file's own content, or what is wrong with it, each at its line."""
+    try:
+        return StudyFile.model_validate(document.value), []
+    except ValidationError as error:
+        problems = problems_of(error, StudyFile)
+    seeds = document.get(("seeds",))
+    if isinstance(seeds, dict):
+        try:
+            SeedRange.model_validate(seeds)
+        except ValidationError as error:
+            problems = [one for one in problems if one.key_path != ("seeds",)]
+            problems += [
+                Problem(("seeds", *one.key_path), f"seeds: {one.message}") for one in problems_of(error, SeedRange)
+            ]
+    return None, [(document.where(one.key_path), one.message) for one in problems]
+
+
+def _names(document: YamlDocument, key: str) -> list[tuple[int, str]]:
+    """Position and text of each name in a list of the study, of a list that is wrong elsewhere too."""
+    value = document.get((key,))
+    listed = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [(index, name) for index, name in enumerate(listed) if isinstance(name, str)]
+
+
+def _collect(
+    document: YamlDocument, frameworks: Mapping[str, FrameworkDescription]
+) -> tuple[Ingredients, list[tuple[str, str]]]:
+    """Everything that the study names, and all unknown names and broken files."""
     problems: list[tuple[str, str]] = []
     folder = document.path.resolve().parent
 
@@ -102,9 +135,9 @@ def _collect(document: YamlDocument, file: StudyFile, frameworks: Mapping[str, F
             raise UnknownName(f"unknown framework {name!r}{nearest(name, frameworks)}")
         return frameworks[name]
 
-    def each(key: str, names: Sequence[str], load: Callable[[str], T]) -> tuple[T, ...]:
+    def each(key: str, names: Iterable[tuple[int, str]], load: Callable[[str], T]) -> tuple[T, ...]:
         found = []
-        for index, name in enumerate(names):
+        for index, name in names:
             try:
                 found.append(load(name))
             except UnknownName as error:
@@ -122,19 +155,22 @@ def _collect(document: YamlDocument, file: StudyFile, frameworks: Mapping[str, F
         except UnknownName:
             raise UnknownName(f"workload {name!r} has no setting of its own name; name one in place of 'own'") from None
 
+    settings, profiles = _names(document, "settings"), _names(document, "profiles")
+    placed = [
+        (index, workload)
+        for index, name in _names(document, "workloads")
+        for workload in each("workloads", [(index, name)], _relative(load_workload, folder))
+    ]
     ingredients = Ingredients(
-        frameworks=each("frameworks", file.frameworks, find_framework),
-        workloads=each("workloads", file.workloads, _relative(load_workload, folder)),
-        settings=each("settings", file.settings, find_setting),
-        profiles=each("profiles", file.profiles, _relative(load_profile, folder)),
-        length_share=file.length_share,
+        frameworks=each("frameworks", _names(document, "frameworks"), find_framework),
+        workloads=tuple(workload for _, workload in placed),
+        settings=each("settings", settings, find_setting),
+        profiles=each("profiles", profiles or [(0, DEFAULT_PROFILE)], _relative(load_profile, folder)),
     )
-    if OWN_SETTING in file.settings:
-        names = [workload.name for workload in ingredients.workloads]
-        ingredients = replace(ingredients, own_settings=dict(zip(names, each("workloads", names, own), strict=False)))
-    if problems:
-        raise combined_error(problems)
-    return ingredients
+    if OWN_SETTING in (name for _, name in settings):
+        found = {one.name: setting for index, one in placed for setting in each("workloads", [(index, one.name)], own)}
+        ingredients = replace(ingredients, own_settings=found)
+    return ingredients, problems
 
 
 def _relative(load: Callable[..., Any], folder: Path) -> Callable[[str], Any]:

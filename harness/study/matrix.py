@@ -16,12 +16,12 @@ from harness.fields import FileModel
 from harness.schedules import PlateauRule, Policy, PolicyError, candidate_rates
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
-from harness.study.model import Cell, StudyFile
+from harness.study.model import Cell
 from harness.study.profile import CpusNotThere, Profile, ProfileFile, resolve_profile
 from harness.validation import KeyPath, problems_of
 from harness.workloads.settings import Setting
 from harness.workloads.workload import Workload
-from harness.yaml_files import YamlDocument, combined_error
+from harness.yaml_files import YamlDocument, by_line, combined_error
 
 Resolved = TypeVar("Resolved", bound=FileModel)
 
@@ -44,14 +44,24 @@ class Ingredients:
     own_settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
-def expand(document: YamlDocument, file: StudyFile, ingredients: Ingredients, cpus: Sequence[int]) -> tuple[Cell, ...]:
+def expand(
+    document: YamlDocument, ingredients: Ingredients, cpus: Sequence[int], problems: Sequence[tuple[str, str]] = ()
+) -> tuple[Cell, ...]:
     """All cells, in the order of the file: workloads, settings, profiles, varied values, frameworks.
 
+    Args:
+        document: the study file.
+        ingredients: what it names, as far as it could be loaded.
+        cpus: CPUs that may be used.
+        problems: (place, message) of what is wrong already; then only overrides and varied values are looked at.
+
     Raises:
-        FileFormatError: unknown keys and values that do not fit, all of them, with file and line.
+        FileFormatError: these, unknown keys, and values that do not fit, all of them, with file and line.
     """
-    expansion = _Expansion(document, tuple(cpus))
-    overrides, variants = expansion.read_assignments(file)
+    expansion = _Expansion(document, tuple(cpus), list(problems))
+    overrides, variants = expansion.read_assignments()
+    if expansion.problems:
+        expansion.check_values(ingredients, overrides, variants)
     expansion.stop_on_problems()
     cells = tuple(expansion.cells(ingredients, overrides, variants))
     expansion.stop_on_problems()
@@ -68,19 +78,45 @@ class _Expansion:
 
     def stop_on_problems(self) -> None:
         if self.problems:
-            raise combined_error(self.problems)
+            raise combined_error(by_line(self.document, self.problems))
 
-    def read_assignments(self, file: StudyFile) -> tuple[list[Assignment], list[list[Assignment]]]:
-        """The overrides, and for every varied key its alternatives."""
-        overrides = [self._assign(("overrides", key), key, value) for key, value in file.overrides.items()]
+    def read_assignments(self) -> tuple[list[Assignment], list[list[Assignment]]]:
+        """The overrides, and for every varied key its alternatives: all that have the form of one."""
+        overrides = [self._assign(("overrides", key), key, value) for key, value in self._section("overrides")]
         variants = [
             [self._assign(("vary", key, index), key, value) for index, value in enumerate(values)]
-            for key, values in file.vary.items()
+            for key, values in self._section("vary")
+            if isinstance(values, list)
         ]
         kept = [assignment for assignment in overrides if assignment]
         kept_variants = [[assignment for assignment in variant if assignment] for variant in variants]
         self._refuse_repeated([*kept, *(variant[0] for variant in kept_variants if variant)])
         return kept, kept_variants
+
+    def check_values(
+        self, ingredients: Ingredients, overrides: list[Assignment], variants: list[list[Assignment]]
+    ) -> None:
+        """Note the values that are wrong in themselves, of a study that has no cells for what else is wrong with it.
+
+        What lies between several keys is passed over: it may follow from one that is misspelt.
+        """
+        bases: list[tuple[Part, FileModel]] = [
+            *(("setting", one) for one in (*ingredients.settings, *ingredients.own_settings.values()) if one),
+            *(("profile", one) for one in ingredients.profiles),
+        ]
+        for part, base in bases:
+            for chosen in ((), *((one,) for variant in variants for one in variant)):
+                own = [one for one in (*overrides, *chosen) if one.part == part]
+                try:
+                    type(base).model_validate(apply(base.model_dump(mode="json", exclude_none=True), own))
+                except ValidationError as error:
+                    for problem in problems_of(error, type(base)):
+                        if any(one.touches(problem.key_path) for one in own):
+                            self._report(part, problem.key_path, problem.message, own, ())
+
+    def _section(self, name: str) -> list[tuple[str, Any]]:
+        section = self.document.get((name,))
+        return list(section.items()) if isinstance(section, dict) else []
 
     def _assign(self, key_path: KeyPath, key: str, value: Any) -> Assignment | None:
         try:
@@ -89,7 +125,7 @@ class _Expansion:
             where = self.document.where(key_path[:2])
             self.problems.append((where, f"unknown key {key!r} in {key_path[0]}{error}"))
             return None
-        return Assignment(key, value, part, path, self.document.where(key_path))
+        return Assignment(key, value, part, path, self.document.where(key_path), key_path)
 
     def _refuse_repeated(self, assignments: list[Assignment]) -> None:
         first: dict[tuple[str, ...], Assignment] = {}
@@ -106,6 +142,9 @@ class _Expansion:
         variants: list[list[Assignment]],
     ) -> Iterator[Cell]:
         """Every valid cell; what is wrong with the others goes to `problems`."""
+        replaced = {assignment.key: assignment.value for assignment in overrides}
+        if ingredients.length_share != 1:
+            replaced["length_share"] = ingredients.length_share
         show_workload, show_profile = len(ingredients.workloads) > 1, len(ingredients.profiles) > 1
         matrix = itertools.product(
             ingredients.workloads,
@@ -136,6 +175,7 @@ class _Expansion:
                     profile=resolved,
                     varied=varied,
                     label=" · ".join([framework.name, *middle]),
+                    overrides=replaced,
                     obstacle=obstacle(framework, resolved, workload.network),
                 )
 
@@ -158,7 +198,9 @@ class _Expansion:
         try:
             return resolve_profile(profile, self.cpus)
         except CpusNotThere as error:
-            self._report("profile", ("cpus",), str(error), assignments, key_path)
+            here = any(one.part == "profile" and one.touches(("cpus",)) for one in assignments)
+            message = str(error) if here else f"profile {profile.name!r}: {error}"
+            self._report("profile", ("cpus",), message, assignments, key_path)
             return None
 
     def _override(
@@ -179,9 +221,13 @@ class _Expansion:
         """Note a problem at the value of the study that it comes from, else where setting or profile is named."""
         own = [assignment for assignment in assignments if assignment.part == part]
         touching = [assignment for assignment in own if assignment.touches(path)] or (own if not path else [])
+        if not touching:
+            self.problems.append((self.document.where(key_path), message))
+            return
         holding = [assignment for assignment in touching if len(assignment.path) <= len(path)] or touching
-        where = holding[-1].where if holding else self.document.where(key_path)
-        self.problems.append((where, message))
+        last = holding[-1]
+        # A section given as a mapping stands in the study with its own keys, each in its line.
+        self.problems.append((self.document.where((*last.key_path, *path[len(last.path) :])), message))
 
 
 def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple[KeyPath, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +16,12 @@ from harness.workloads.settings import Setting
 from harness.workloads.workload import Workload
 
 DEFAULT_TIME_LIMIT_S = 3600.0
+DEFAULT_PROFILE = "local"
 
 
-class _SeedRange(FileModel):
+class SeedRange(FileModel):
+    """Seeds as `{first, count}`."""
+
     first: NonNegativeInt = 1
     count: PositiveInt
 
@@ -27,9 +30,9 @@ def _expand_seeds(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     try:
-        seeds = _SeedRange.model_validate(value)
+        seeds = SeedRange.model_validate(value)
     except ValidationError as error:
-        raise ValueError("; ".join(problem.message for problem in problems_of(error, _SeedRange))) from None
+        raise ValueError("; ".join(problem.message for problem in problems_of(error, SeedRange))) from None
     return list(range(seeds.first, seeds.first + seeds.count))
 
 
@@ -53,7 +56,7 @@ class StudyFile(FileModel):
     frameworks: Names
     workloads: Names
     settings: Names
-    profiles: Names = ("local",)
+    profiles: Names = (DEFAULT_PROFILE,)
     seeds: Seeds
     overrides: dict[str, Any] = {}
     vary: dict[str, Values] = {}
@@ -69,6 +72,7 @@ class Cell:
         setting: with overrides and varied values in it, its length in steps.
         profile: resolved for this machine.
         varied: the keys that the study varies, with this cell's values.
+        overrides: what the study sets in place of what setting and profile say, by key.
         label: short text for people, without the seed.
         obstacle: (what, why) where the framework cannot run this cell.
     """
@@ -79,6 +83,7 @@ class Cell:
     profile: Profile
     varied: dict[str, Any]
     label: str
+    overrides: dict[str, Any] = field(default_factory=dict)
     obstacle: tuple[str, str] | None = None
 
 

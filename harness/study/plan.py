@@ -64,4 +64,10 @@ def _trial(study: Study, cell: Cell, seed: int) -> Trial:
         time_limit_s=study.time_limit_s,
     )
     label = f"{cell.label} · seed {seed}"
-    return Trial(study=study.name, label=label, specification=specification.as_json(), varied=cell.varied)
+    return Trial(
+        study=study.name,
+        label=label,
+        specification=specification.as_json(),
+        varied=cell.varied,
+        overrides=cell.overrides,
+    )

@@ -8,17 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from harness.errors import DlgaugeError, FileFormatError
-from harness.study.frameworks import load_frameworks
-from harness.study.matrix import Ingredients, expand
-from harness.study.model import DEFAULT_TIME_LIMIT_S, OWN_SETTING, Study, StudyFile
-from harness.study.profile import allowed_cpus, load_profile
+from harness.study.loading import study_of
+from harness.study.model import DEFAULT_TIME_LIMIT_S, Study
 from harness.study.trial import canonical_json
-from harness.validation import nearest, problems_of
-from harness.workloads.settings import load_setting
-from harness.workloads.workload import load_workload
 from harness.yaml_files import YamlDocument
 
 
@@ -56,14 +49,8 @@ def make_policy_study(asked: PolicyStudy, key: Any) -> Study:
     Raises:
         DlgaugeError: something is unknown, or values do not fit.
     """
-    frameworks = load_frameworks()
-    if asked.framework not in frameworks:
-        raise DlgaugeError(f"unknown framework {asked.framework!r}{nearest(asked.framework, frameworks)}")
     if asked.seeds < 1:
         raise DlgaugeError(f"the number of seeds should be at least 1, not {asked.seeds}")
-    workload = load_workload(asked.workload)
-    setting_name = asked.workload.split("@")[0] if asked.setting == OWN_SETTING else asked.setting
-    setting = load_setting(setting_name)
     content = {
         "study": _name(asked, key),
         "title": asked.title,
@@ -76,27 +63,12 @@ def make_policy_study(asked: PolicyStudy, key: Any) -> Study:
         "vary": {"learning_rate": [dict(policy) for policy in asked.policies]},
         "time_limit": asked.time_limit_s,
     }
-    place = Path("command line")
-    document = YamlDocument(place, content, {})
+    document = YamlDocument(Path("command line"), content, {})
     try:
-        file = StudyFile.model_validate(content)
-        ingredients = Ingredients(
-            (frameworks[asked.framework],), (workload,), (setting,), (load_profile(asked.profile),)
-        )
-        cells = expand(document, file, ingredients, allowed_cpus())
-    except ValidationError as error:
-        raise DlgaugeError("; ".join(problem.message for problem in problems_of(error, StudyFile))) from None
+        return study_of(document)
     except FileFormatError as error:
         # There is no file whose lines could be named.
         raise DlgaugeError(error.what.replace(f"{document.where()}: ", "")) from None
-    return Study(
-        name=file.study,
-        title=file.title,
-        path=place,
-        seeds=tuple(dict.fromkeys(file.seeds)),
-        cells=cells,
-        time_limit_s=file.time_limit,
-    )
 
 
 def _name(asked: PolicyStudy, key: Any) -> str:

@@ -23,6 +23,7 @@ class Trial(BaseModel):
         label: short text for people, such as `torch · caffe-mnist · batch_size=64 · seed 2`.
         specification: everything that decides the result, as plain JSON values (docs/architecture.md section 2).
         varied: the hyper-parameters that the study varies, with this trial's values.
+        overrides: what the study sets in place of what the setting and the profile of those names say.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +32,7 @@ class Trial(BaseModel):
     label: str
     specification: dict[str, Any]
     varied: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
 
     @cached_property
     def id(self) -> str:

@@ -160,7 +160,7 @@ def _names_or_all_problems(
     loads = (("WORKLOAD", load_workload, experiment.workload), ("--setting", load_setting, setting))
     for option, load, name in (*loads, ("--profile", load_profile, experiment.profile)):
         try:
-            found.append(load(name))  # type: ignore[operator]
+            found.append(load(name))
         except FileFormatError as error:
             problems.append((error.where or option, error.what))
     there = load_frameworks() if known is None else known

@@ -76,6 +76,10 @@ class Watch:
         """See `StudyObserver`."""
         self._inner.on_preparing(line)
 
+    def on_waiting(self, line: str) -> None:
+        """See `StudyObserver`."""
+        self._inner.on_waiting(line)
+
     @contextmanager
     def trial(self, number: int, total: int, trial: Trial) -> Iterator[Observer]:  # noqa: ARG002  of a plan of one
         """See `StudyObserver`."""
@@ -226,7 +230,8 @@ class Tuner:
         def on_event(event: dict[str, Any]) -> None:
             if event.get("event") != "evaluation" or event.get("split") != "validation" or event.get("top1") is None:
                 return
-            if int(event["step"]) >= self._study.cells[0].setting.steps:
+            steps = self._study.cells[0].setting.steps
+            if steps is None or int(event["step"]) >= steps:
                 return  # at its end anyway
             if reason := search.report(candidate, int(event["step"]), float(event["top1"])):
                 self._trial_stop.ask(reason)

@@ -18,8 +18,9 @@ import loads
 import report_line
 
 from harness.execution.command import run_command
+from harness.records.attribution import Counted, attribute
 from harness.records.manifest import job_cpu
-from harness.records.phases import Phase, partition, with_cpu_time
+from harness.records.phases import Phase, partition
 from harness.records.reading import TrialFiles, read_trial_folder
 
 TARGET = 0.99
@@ -49,8 +50,9 @@ def main() -> int:
 
 def share_right(files: TrialFiles, t_begin_ns: int, t_end_ns: int) -> float:
     """Share of the CPU time that went to the phase that used it."""
-    cpu, _ = job_cpu(files, t_begin_ns)
-    found = with_cpu_time(partition(files, t_end_ns), cpu)
+    cpu, source = job_cpu(files, t_begin_ns)
+    counted = Counted("cpu_seconds", () if cpu is None else (cpu,), 1e9, source or "", missing="no samples")
+    found = attribute(partition(files, t_end_ns), [counted])
     true_s = own_clock_s(files)
     measured = [phase for phase in found if phase.phase in ("train", "evaluate")]
     if len(measured) != len(true_s):

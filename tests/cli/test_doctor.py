@@ -28,3 +28,6 @@ def test_for_people() -> None:
     assert result.exit_code == 0
     assert "CPU model" in result.output
     assert "n = 10" in result.output
+    assert "…" not in result.output
+    rows = [line for line in result.output.splitlines() if "│" in line]
+    assert len(rows) == len(NAMES | MORE_NAMES)  # each on one line

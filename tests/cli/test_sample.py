@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pyarrow.parquet
 import pytest
 
 from harness.paths import PROJECT_ROOT
+from harness.records.command import KEYS, write_tables
 
 PROGRAM = [sys.executable, "-c", "from harness.cli.main import main; main()", "sample"]
 MIB = 1 << 20
@@ -157,6 +159,13 @@ def test_a_command_ended_by_a_signal(tmp_path: Path) -> None:
         (["--rate", "80", "--", "true"], 2, ["--rate 80 is not between 1 and 50"]),
         (["--out", "full", "--", "true"], 2, ["--out 'full' is not empty", "name a new folder"]),
         (["--out", "plain", "--", "true"], 2, ["--out 'plain' is a file"]),
+        (
+            ["--out", "/proc/foo", "--", "true"],
+            2,
+            ["--out '/proc/foo' cannot be made or written: No such file", "name"],
+        ),
+        (["--out", "/proc/self", "--", "true"], 2, ["--out '/proc/self' is not empty"]),
+        (["--out", "plain/below", "--", "true"], 2, ["--out 'plain/below' cannot be made or written: Not a directory"]),
     ],
 )
 def test_a_mistake_is_named_before_anything_runs(
@@ -170,7 +179,57 @@ def test_a_mistake_is_named_before_anything_runs(
     assert (found, output) == (status, "")
     for word in words:
         assert word in errors
+    assert "Errno" not in errors
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_json_of_a_program_that_is_not_there_says_why_there_is_nothing(tmp_path: Path) -> None:
+    status, output, errors = sample(tmp_path, "--json", "--", "no-such-program")
+    summary = json.loads(output)
+    assert (status, summary["exit_status"]) == (127, 127)
+    assert summary["wall_seconds"] is None
+    assert set(summary["not_measured"].values()) == {
+        "the command was not started: command not found: 'no-such-program'"
+    }
+    assert errors.startswith("error: command not found")
+    ran = summary_of(tmp_path, "true")
+    assert list(summary) == list(ran) == [*KEYS, "sources", "not_measured"]
+
+
+def test_a_command_of_some_milliseconds_gets_no_statistics(tmp_path: Path) -> None:
+    summary = summary_of(tmp_path, "true")
+    if summary["wall_seconds"] >= 0.1:
+        pytest.skip("this machine is too busy: `true` took a tenth of a second")
+    for key in ("mean_cores_used", "audit"):
+        assert summary[key] is None
+        assert "ms; it takes 100" in summary["not_measured"][key]
+
+
+def test_the_table_is_whole_where_there_is_no_terminal(tmp_path: Path) -> None:
+    _, _, errors = sample(tmp_path, "--out", "a-folder-with-a-long-name" * 4, "--", "true")
+    lines = errors.splitlines()
+    assert "…" not in errors
+    assert [line for line in lines if line.startswith(" max_cores_used")][0].rstrip().endswith("takes at least one")
+    assert lines[-1] == f"tables: {'a-folder-with-a-long-name' * 4}"
+
+
+def test_a_full_disk_behind_the_output_is_told_in_a_sentence(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    for command in (["sample", "--json", "--out", "a", "--", "true"], ["plan", "quickstart"]):
+        with Path("/dev/full").open("w") as full:
+            result = subprocess.run(
+                [*PROGRAM[:-1], *command],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment,
+                cwd=tmp_path,
+                check=False,
+            )
+        assert result.returncode == 2
+        first, hint = result.stderr.splitlines()
+        assert re.fullmatch("error: .*standard output.*: No space left on device", first)
+        assert hint == "  what is there is not whole"
 
 
 COUNTS_SIGNALS = """
@@ -226,10 +285,13 @@ def test_a_second_ctrl_c_kills_a_command_that_does_not_listen(tmp_path: Path) ->
 
 
 def test_a_killed_dlgauge_takes_the_command_with_it(tmp_path: Path) -> None:
-    process = started(tmp_path, "sh", "-c", "touch ready; exec sleep 986")
+    process = started(tmp_path, "sh", "-c", "sleep 1.5; touch ready; exec sleep 986")
     process.kill()
     process.communicate(timeout=30)
     deadline = time.monotonic() + 10
     while [one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", "986"]]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert not list((tmp_path / "out").glob("*.parquet"))
+    write_tables(tmp_path / "out")  # what docs/sample.md says to do then
+    assert pyarrow.parquet.read_table(tmp_path / "out" / "samples.parquet").num_rows > 3

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from harness.execution import machine
 from harness.execution.machine import GOOD, UNKNOWN, WARNING, Check, Machine, parse_cpu_list
+from harness.sampling.cgroups import CgroupLayout
 
 CPU = "devices/system/cpu"
 SERVER = {
@@ -115,6 +117,24 @@ def test_a_quota_of_v1_and_one_that_is_no_limit(tmp_path: Path) -> None:
     assert machine.cpu_quota(make(tmp_path, files)) == 0.5
     assert machine.cpu_quota(make(tmp_path, {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1"})) is None
     assert machine.cpu_quota(make(tmp_path, {"sys/fs/cgroup/cpu.max": "max 100000"})) is None
+
+
+@pytest.mark.parametrize(("kind", "names"), [("v1", "blkio, cpuacct, memory"), ("v2", "cpu, io, memory")])
+def test_controllers_bear_the_kernels_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, names: str
+) -> None:
+    """On v1 `cpu` is another controller, the one of quotas, which a trial does not get."""
+
+    class Cgroup:
+        paths: ClassVar = {"cpu": "a", "memory": "b", "io": "c"}
+        not_measured: ClassVar[dict[str, str]] = {}
+
+        def remove(self) -> None: ...
+
+    monkeypatch.setattr(machine, "detect", lambda _proc: CgroupLayout(kind, None, ()))
+    monkeypatch.setattr(machine, "create_trial_cgroup", lambda *_: (Cgroup(), None))
+    found = next(iter(machine.check_cgroups(make(tmp_path, SERVER))))
+    assert found.found == f"{kind}; a trial gets {names}"
 
 
 def test_cpu_lists() -> None:

@@ -50,6 +50,11 @@ def test_a_network_file_of_one_s_own_with_shapes_that_do_not_fit(tmp_path: Path)
         (("lenet",), "no setting is called 'lenet'"),
         (("caffe-mnist", "--setting", "caffe-mnits"), "did you mean 'caffe-mnist'"),
         (("caffe-mnist", "--frameworks", "tensorflw"), "did you mean 'tensorflow'"),
+        (("caffe-mnist", "--profile", "mlk"), "unknown profile 'mlk'"),
+        (
+            ("caffe-mnist", "--profile", "atlas", "--frameworks", "torch"),
+            "profile 'atlas', blas: atlas: framework 'torch'",
+        ),
     ],
 )
 def test_what_parity_refuses(arguments: tuple[str, ...], message: str) -> None:

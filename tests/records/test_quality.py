@@ -11,7 +11,7 @@ import pytest
 
 from harness.records import Record, Store, publish
 from harness.records.manifest import make_manifest
-from harness.records.quality import FEWEST_FOR_P50, FEWEST_FOR_P99, SUMMARY_OF_QUALITY
+from harness.records.quality import FEWEST_FOR_P50, FEWEST_FOR_P99, SUMMARY_OF_QUALITY, quality_flags
 from harness.records.reading import read_trial_folder
 from harness.sampling import schema
 from tests import factories
@@ -215,6 +215,9 @@ def test_each_gpu_of_the_trial_has_its_energy_told_twice(tmp_path: Path) -> None
     assert (second["uuid"], second["ratio"], second["flag"]) == ("GPU-1", pytest.approx(2.0), True)
     assert (silent["uuid"], silent["ratio"], silent["flag"]) == ("GPU-4", None, False)
     assert silent["reason"] == "0 samples with energy and power, 5 are needed"
+    assert "gpu_energy_check_failed" in made["sampling"]["flags"]
+    del made["sampling"]["gpu_energy_check"][1]
+    assert "gpu_energy_check_failed" not in quality_flags(made["sampling"])
 
 
 def test_without_gpus_there_is_no_energy_to_check(tmp_path: Path) -> None:

@@ -166,9 +166,12 @@ def test_a_record_of_version_1_gets_what_follows_from_it(tmp_path: Path) -> None
 
 
 def test_a_record_tells_what_it_is(tmp_path: Path) -> None:
-    record = factories.publish_trial(tmp_path, "theano", 3, "crashed", varied={"batch_size": 32})
+    record = factories.publish_trial(
+        tmp_path, "theano", 3, "crashed", varied={"batch_size": 32}, overrides={"steps": 200}
+    )
     assert record.id == record.path.name and record.repetition == 1
     assert record.varied == {"batch_size": 32}
+    assert record.overrides == {"steps": 200}
     assert record.specification["setting"]["batch_size"] == 32
     assert record.label == "theano · caffe-mnist · batch_size=32 · seed 3"
     assert record.log_tail()[-1] == "RuntimeError: broken"

@@ -76,11 +76,22 @@ def test_table_shows_the_numbers_of_compare(store: Path) -> None:
     grid = comparison_grid(compare(Store(store).records()))
     script = (
         "return [...document.querySelectorAll('#comparison-table tr')]"
-        ".map((row) => [...row.cells].map((cell) => cell.innerText.trim()))"
+        ".map((row) => [...row.cells].map((cell) => cell.innerText.trim().replace(/\\s+/g, ' ')))"
     )
     with chromium() as driver:
         opened(driver, store)
-        assert driver.execute_script(script) == [list(grid.headers), *(list(row) for row in grid.texts)]
+        rows = [[f"{cell.mean} {cell.spread}".strip() for cell in row] for row in grid.rows]
+        assert driver.execute_script(script) == [list(grid.headers), *rows]
+
+
+def test_no_column_of_the_comparison_is_cut_at_1400_pixels(store: Path) -> None:
+    with chromium() as driver:
+        metrics = {"width": 1400, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        opened(driver, store)
+        box = "document.querySelector('#comparison .scroll')"
+        wide, there = driver.execute_script(f"return [{box}.scrollWidth, {box}.clientWidth]")
+        assert wide <= there
 
 
 def test_phases_are_shaded_and_the_selector_changes_the_trial(store: Path) -> None:

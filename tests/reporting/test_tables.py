@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from harness.analysis.columns import column_for
 from harness.analysis.sampling import QUALITY_KEYS
 from harness.analysis.statistics import Statistics, summarise
 from harness.cli.main import app
-from harness.errors import StoreError
+from harness.errors import DlgaugeError, StoreError
 from harness.records import Store
 from harness.reporting import comparison_text, write_report
+from harness.reporting.files import write_text
 from harness.reporting.grid import comparison_grid
 from harness.reporting.machine_readable import to_csv, to_json
 from harness.reporting.numbers import show
+from harness.reporting.remarks import ratio_sentences
 from harness.reporting.studies import comparisons_of
 from harness.reporting.terminal import tables
 from harness.reporting.text import latex, latex_escaped, markdown, markdown_escaped, plain
@@ -74,6 +77,65 @@ def test_default_columns(tmp_path: Path) -> None:
         "CPU s",
     )
     assert [row[0] for row in grid.texts] == ["caffe", "tensorflow", "theano", "torch"]
+
+
+def test_overrides_stand_above_the_table_and_where_they_differ_in_it(tmp_path: Path) -> None:
+    one, other = {"steps": 300, "memory": "1 GiB"}, {"steps": 200, "memory": "1 GiB"}
+    write_record(tmp_path, "torch", 1, study="s", overrides=one, setting={"steps": 300})
+    text, page = comparison_text(tmp_path, "s"), write_report(tmp_path, "s").read_text()
+    assert "overrides of setting and profile: steps=300, memory=1 GiB\n" in text
+    assert "overrides <b>steps=300, memory=1 GiB</b>" in page
+    write_record(tmp_path, "torch", 1, study="s", overrides=other, setting={"steps": 200})
+    (comparison,) = comparisons_of(tmp_path)
+    assert "overrides of setting and profile: memory=1 GiB\n" in comparison_text(tmp_path, "s")
+    grid = comparison_grid(comparison)
+    assert sorted(row[grid.headers.index("steps")] for row in grid.texts) == ["200", "300"]
+    (study,) = json.loads(to_json([comparison], tmp_path))["studies"]
+    assert [cell["overrides"]["memory"] for cell in study["cells"]] == ["1 GiB", "1 GiB"]
+
+
+def test_a_ratio_is_marked_where_one_side_was_disturbed(tmp_path: Path) -> None:
+    steal = [{"signal": "steal", "found": 0.02, "limit": 0.01, "unit": "of CPU time"}]
+    for seed in (1, 2):
+        write_record(tmp_path, "tensorflow", seed)
+        write_record(tmp_path, "torch", seed, disturbances=steal if seed == 2 else ())
+        write_record(tmp_path, "caffe", seed)
+    (comparison,) = comparisons_of(tmp_path)
+    marked = {line.split(":")[0]: "DISTURBED" in line for line in ratio_sentences(comparison)}
+    fastest = min(comparison.cells, key=lambda cell: cell.values["training_time_s"].statistics.mean).key.framework
+    assert fastest == "tensorflow"
+    assert marked == {"torch": True, "caffe": False}
+    assert "; DISTURBED: torch\n" in plain(comparison, tmp_path)
+    ratios = json.loads(to_json([comparison], tmp_path))["studies"][0]["ratios"]
+    assert {(one["framework"], tuple(one["disturbed"])) for one in ratios} == {("torch", ("torch",)), ("caffe", ())}
+
+
+def test_what_the_sampler_says_of_itself_alone_is_no_line_of_what_was_not_measured(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        few = f"{70 + seed} values are too few"
+        reasons = {"duration_p99_ns": few, "lateness_p99_ns": few, "lateness_p99_s": "fewer than 100 ticks"}
+        write_record(tmp_path, "torch", seed, not_measured=reasons)
+    (comparison,) = comparisons_of(tmp_path)
+    assert {key for key in comparison.not_measured if key != "gpu"} == {"lateness_p99_s"}
+
+
+def test_a_device_is_written_into_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(pipe, "whole")
+    assert os.read(reader, 100) == b"whole"
+    os.close(reader)
+    assert pipe.is_fifo()
+    with pytest.raises(DlgaugeError, match="/dev/full: the file cannot be written: No space left on device"):
+        write_text(Path("/dev/full"), "x")
+
+
+def test_who_set_a_value_makes_no_other_row(tmp_path: Path) -> None:
+    write_record(tmp_path, "torch", 1, overrides={"steps": 60})
+    write_record(tmp_path, "torch", 2)
+    (comparison,) = comparisons_of(tmp_path)
+    assert [cell.n for cell in comparison.cells] == [2]
 
 
 def test_json_reads_back_with_every_trace(tmp_path: Path) -> None:
@@ -140,6 +202,11 @@ def test_latex_is_balanced_and_escaped(tmp_path: Path) -> None:
     assert r"50\% of\_it" in text
     body = text.split("\n", 1)[1]
     assert not re.search(r"(?<!\\)[%#$_^~](?!\\pm|\\times|\\div|-|\\cdot|\$)", re.sub(r"\$[^$]*\$", "", body))
+    caption = next(line for line in text.splitlines() if line.startswith(r"\caption"))
+    below = text.partition(r"\end{tabular}")[2]
+    for words in ("Numbers are mean", r"of\_it"):
+        assert words not in caption
+        assert words in below
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.study import load_study, make_plan
+from harness.cli.plan import overrides_lines
+from harness.study import Study, load_study, make_plan
 
 
 def dlgauge(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -24,7 +26,7 @@ def test_the_trials_stand_in_order_with_their_ids() -> None:
     lines = [line for line in result.stdout.splitlines() if " seed " in line]
     assert [line.split()[-1] for line in lines] == [trial.id for trial in plan.trials]
     assert "12 trials in 3 blocks" in result.stdout
-    assert "steps 300" in result.stdout
+    assert "overrides of setting and profile: steps 300, evaluation.every_steps 100\n" in result.stdout
 
 
 def test_json_holds_the_specifications() -> None:
@@ -45,6 +47,18 @@ def test_what_is_unsupported_is_told_with_the_reason(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "x: 1 trial in 1 block" in result.stdout
     assert "framework 'torch' honours blas onednn or mkl" in result.stdout
+
+
+def test_what_a_study_overrides_is_told_and_kept(study_of: Callable[..., Study]) -> None:
+    study = study_of(
+        "overrides: {epochs: 2, memory: 1 GiB, learning_rate: {policy: FIX, k0: 0.1}}\nlength_share: 0.5\n"
+    )
+    assert overrides_lines(study) == [
+        "overrides of setting and profile: epochs 2, memory 1 GiB, learning_rate FIX k0=0.1, length_share 0.5"
+    ]
+    (trial, *_) = make_plan(study).trials
+    assert list(trial.overrides) == ["epochs", "memory", "learning_rate", "length_share"]
+    assert overrides_lines(study_of()) == []
 
 
 @pytest.mark.parametrize("argument", ["nosuch", "x.yaml"])

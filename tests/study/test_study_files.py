@@ -239,7 +239,7 @@ def test_errors_name_file_line_and_value(study_of, more: str, message: str) -> N
         (
             "seeds: [1, 2]",
             "seeds: {first: 1, cont: 3}",
-            "x.yaml:5: seeds: key 'count' is missing; unknown key 'cont' … did you mean 'count'?",
+            "x.yaml:5: seeds: unknown key 'cont' … did you mean 'count'?",
         ),
         ("study: example", "study: My Study", "x.yaml:1: study should be of at most 80 lower-case letters"),
     ],
@@ -252,6 +252,67 @@ def test_wrong_names_are_found(study_of, old: str, new: str, message: str) -> No
 def test_several_mistakes_are_told_at_once(study_of) -> None:
     text = error_of(study_of, "overrides:\n  momentun: 0.9\n  weight_deacy: 0\nvary:\n  thread: [1]\n")
     assert [line.split(":")[1] for line in text.splitlines()] == ["7", "8", "10"]
+
+
+def test_mistakes_of_every_kind_are_told_at_once_each_at_its_line(study_of, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("profile: mine\ncpus: some\nmemory: 3\n")
+    text = """\
+study: My Study
+frameworks: [alpha, gama]
+workloads:
+  - lenet-mnist-subset
+  - lenet
+settings: [caffe-mnist, cafe-mnist]
+profiles: [mine.yaml, lokal]
+seeds:
+  first: 1
+  count: 0
+time_limit: soon
+overrides:
+  momentun: 0.5
+  batch_size: 0
+  learning_rate:
+    policy: FIX
+    k0: high
+vary:
+  evaluation.batch_size:
+    - 100
+    - -1
+colour: red
+"""
+    lines = error_of(study_of, text=text).splitlines()
+    in_study = [line.partition("x.yaml:")[2] for line in lines if "x.yaml:" in line]
+    assert [(int(line.split(":")[0]), line.split()[1]) for line in in_study] == [
+        (1, "study"),
+        (2, "unknown"),
+        (5, "unknown"),
+        (6, "unknown"),
+        (7, "unknown"),
+        (10, "seeds:"),
+        (11, "time_limit:"),
+        (13, "unknown"),
+        (14, "batch_size"),
+        (17, "learning_rate.k0"),
+        (21, "evaluation.batch_size"),
+        (22, "unknown"),
+    ]
+    in_profile = [line.partition("mine.yaml:")[2] for line in lines if "mine.yaml:" in line]
+    assert [line.split(":")[0] for line in in_profile] == ["2", "3"]
+    assert len(lines) == len(in_study) + len(in_profile)
+
+
+def test_what_may_follow_from_another_mistake_is_not_told(study_of) -> None:
+    text = error_of(
+        study_of,
+        "overrides:\n  validatoin: {images: 500, position: last}\n  early_stopping: {watch: loss, patience_steps: 5}\n",
+    )
+    assert text.splitlines() == [text]
+    assert "x.yaml:7: unknown key 'validatoin' in overrides" in text
+
+
+def test_a_profile_that_does_not_fit_the_machine_is_named(study_of, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("profile: mine\ncpus: 9\n")
+    assert "x.yaml:6: profile 'mine': there are not 9 CPUs" in error_of(study_of, "profiles: [local, mine.yaml]\n")
 
 
 def test_a_mistake_in_a_setting_file_is_told_with_its_own_line(study_of, tmp_path: Path) -> None:

@@ -64,6 +64,12 @@ def test_a_repeated_key_is_refused_with_both_lines() -> None:
         parse_yaml("a: 1\nb: 2\na: 3\n", Path("x.yaml"))
 
 
+def test_repeated_keys_and_bad_values_are_told_at_once() -> None:
+    with pytest.raises(FileFormatError) as caught:
+        parse_yaml("a: 1\nb: 2026-13-45\na: 3\n4: x\nb: !!set {}\nc: !!set {}\n", Path("x.yaml"))
+    assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["2", "3", "4", "5", "6"]
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [

@@ -1,7 +1,8 @@
 """Is a policy near-optimal: repeated runs of it against its neighbours.
 
 Every neighbour's accuracy less the policy's own, paired by seed, has a t interval; the intervals of all m neighbours
-hold together with 95 % (Bonferroni: each has the confidence 1 - 0.05 / m). With a margin stated beforehand the answer is
+hold together with 95 % (Bonferroni: each has the confidence 1 - 0.05 / m). With a margin stated beforehand the answer
+is
 
 * near-optimal: no interval reaches above the margin: no neighbour is better by more than that;
 * not: some interval lies above zero, and its mean above the margin: that neighbour is better;

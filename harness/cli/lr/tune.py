@@ -116,7 +116,6 @@ def _space(
 ) -> Space:
     """Where to look; bounds of rates that are not given are a tenth and ten times the setting's own highest rate."""
     from harness.errors import DlgaugeError
-    from harness.schedules import learning_rates
     from harness.tuning.defaults import Run
     from harness.tuning.space import load_space, space_of_names
 
@@ -125,7 +124,7 @@ def _space(
     bounds = [lowest, highest]
     if lowest is None or highest is None:
         try:
-            own = float(learning_rates(setting.learning_rate, setting.steps).max())
+            own = float(setting.learning_rate.trace(setting.steps).max())
         except DlgaugeError as error:  # a plateau rule: its rates depend on the training
             raise DlgaugeError(
                 f"the setting's own policy says no rates: {error.what}", hint="give --from and --to"

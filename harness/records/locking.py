@@ -1,0 +1,97 @@
+"""One run of a study at a time: a lock in the store, held by the process that runs the study and gone with it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harness.errors import StoreError
+from harness.owner import describe_owner
+from harness.records.running import RUNNING_FOLDER
+
+LOCK_SUFFIX = ".lock"
+
+
+@contextmanager
+def study_lock(store_path: Path | str, study: str, on_wait: Callable[[str], None]) -> Iterator[None]:
+    """Hold a study of a store: a second run of it waits here until the first has ended, however it ends.
+
+    The lock is the kernel's (`flock` on `<store>/.running/<study>.lock`), so that of a killed process is free at once.
+    The file tells who holds it; it is removed at the end.
+
+    Args:
+        store_path: the store.
+        study: the study's name.
+        on_wait: is told who holds it, before each wait; or that the file system has no locks: then nothing is held.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    path = Path(store_path) / RUNNING_FOLDER / f"{study}{LOCK_SUFFIX}"
+    try:
+        descriptor = _acquire(path, study, on_wait)
+    except OSError as error:
+        hint = "free space, get the permission, or name another store with --store"
+        raise StoreError(f"the store cannot be written: {error}", where=str(store_path), hint=hint) from error
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            with suppress(OSError):
+                path.unlink()  # while it is held: whoever waits for it finds another file at its place, or none
+            os.close(descriptor)
+
+
+def _acquire(path: Path, study: str, on_wait: Callable[[str], None]) -> int | None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            if not _lock(descriptor, path, study, on_wait):
+                os.close(descriptor)
+                return None
+            if _is_at(descriptor, path):
+                _write_owner(descriptor)
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path, study: str, on_wait: Callable[[str], None]) -> bool:
+    """Wait for the lock; False on a file system that has none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        on_wait(f"{_holder(path)} runs study {study!r} in this store; waiting for its end")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a signal whose handler raises ends the wait
+    except OSError as error:
+        on_wait(f"no lock on {path} ({error.strerror}): a second run of this study would run the same trials")
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the locked file is still the one at the path: the last holder may have removed it meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _write_owner(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(describe_owner()).encode(), 0)
+
+
+def _holder(path: Path) -> str:
+    try:
+        owner = json.loads(path.read_bytes())
+        return f"another dlgauge (process {owner['pid']} on {owner['host']})"
+    except (OSError, ValueError, KeyError, TypeError):  # it has not written it yet
+        return "another dlgauge"
