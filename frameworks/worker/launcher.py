@@ -58,11 +58,24 @@ def main(argv: list) -> int:
         children_user_s=children.ru_utime,
         children_system_s=children.ru_stime,
         children_resident_peak_bytes=children.ru_maxrss * 1024,
-        own_resident_peak_bytes=own.ru_maxrss * 1024,
+        own_resident_peak_bytes=own_resident_peak_bytes(own.ru_maxrss * 1024),
         own_cpu_s=own.ru_utime + own.ru_stime,
         stopped_by=stop.reason or None,
     )
     return status
+
+
+def own_resident_peak_bytes(otherwise: int) -> int:
+    """What this process held at most since its exec, which is where its children's peaks begin.
+
+    Not its `ru_maxrss`: the kernel hands that on through fork and exec, so it begins at what the harness held.
+    """
+    try:
+        with open("/proc/self/status") as file:
+            lines = [line.split() for line in file if line.startswith("VmHWM:")]
+        return int(lines[0][1]) * 1024
+    except (OSError, IndexError, ValueError):
+        return otherwise
 
 
 class StopRequest:

@@ -8,6 +8,7 @@ Usage: .venv/bin/python scripts/benchmarks/rounding_floor.py [WORKLOAD ...]
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -24,7 +25,9 @@ from harness.study.profile import allowed_cpus, load_profile, resolve_profile
 
 def main() -> int:
     """Probe every workload twice and print the largest relative difference of each quantity."""
-    cases = [find_case(name) for name in sys.argv[1:] or PAPER_WORKLOADS]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="*", default=list(PAPER_WORKLOADS), metavar="WORKLOAD")
+    cases = [find_case(name) for name in parser.parse_args().workloads]
     environment = make_environment(load_frameworks()[REFERENCE])
     environment.prepare(print)
     profile = resolve_profile(load_profile("local"), allowed_cpus())

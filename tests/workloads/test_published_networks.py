@@ -90,5 +90,5 @@ def test_every_workload_loads_and_ends_in_its_classes(name: str) -> None:
 
 @pytest.mark.parametrize("name", setting_names())
 def test_every_setting_has_rules_only_for_layers_of_the_network_of_its_name(name: str) -> None:
-    workload = load_workload(name)
+    workload = load_workload({"lrbench-mnist": "lenet-mnist"}.get(name, name))
     assert rules_without_layer(workload.network, load_setting(name)) == []
