@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.schedules.base import PolicyError, PolicyModel
+from harness.schedules.base import MOST_STEPS, PolicyError, PolicyModel
 from harness.schedules.catalogue import FUNCTIONS, Function
 from harness.schedules.plateau import (
     ChangeOnPlateau,
@@ -19,6 +19,7 @@ from harness.schedules.string_form import plain_values, string_form
 
 __all__ = [
     "FUNCTIONS",
+    "MOST_STEPS",
     "ChangeOnPlateau",
     "Function",
     "LearningRate",

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from harness.fields import NonNegativeInt, NonNegativeNumber
-from harness.schedules.base import PolicyError, PolicyModel, Rate, Rates
+from harness.schedules.base import MOST_STEPS, PolicyError, PolicyModel, Rate, Rates
 from harness.schedules.composite import Composite, Functions, WarmUp
 from harness.schedules.policies import Policy, learning_rates, policy
 from harness.schedules.string_form import plain_values
@@ -130,8 +130,12 @@ class ChangeOnPlateau(PlateauModel):
         """The rate of every step under every policy, float64 `(n, steps)`.
 
         Raises:
-            ValueError: a policy has no finite rate somewhere, or a larger mean over all steps than the one before it.
+            ValueError: a policy has no finite rate somewhere, or a larger mean over all steps than the one before it;
+                or the rates are too many.
         """
+        if len(self.policies) * steps > MOST_STEPS:
+            what = f"{len(self.policies)} policies over {steps} steps have {len(self.policies) * steps} rates"
+            raise ValueError(f"{what}, more than the {MOST_STEPS} that may be held in memory")
         rates = np.stack([learning_rates(policy, steps) for policy in self.policies])
         means = rates.mean(axis=1)
         for number, (before, after) in enumerate(zip(means, means[1:], strict=False), start=1):

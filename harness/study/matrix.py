@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from harness.fields import FileModel
-from harness.schedules import PlateauRule, Policy, PolicyError, candidate_rates
+from harness.schedules import MOST_STEPS, PlateauRule, Policy, PolicyError, candidate_rates
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
 from harness.study.model import Cell
 from harness.study.profile import CpusNotThere, Profile, ProfileFile, resolve_profile
 from harness.validation import KeyPath, problems_of
-from harness.workloads.settings import Setting
+from harness.workloads.settings import TOO_LONG, Setting
 from harness.workloads.workload import Workload
 from harness.yaml_files import YamlDocument, by_line, combined_error
 
@@ -232,6 +232,10 @@ class _Expansion:
 
 def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple[KeyPath, str]]:
     """What of a valid setting does not fit the workload."""
+    if steps > MOST_STEPS:
+        message = f"epochs {setting.epochs:g} are {steps} steps, more than the {MOST_STEPS} there may be: {TOO_LONG}"
+        yield ("epochs",), message
+        return
     dataset, validation = workload.dataset, setting.validation
     trained_on = setting.trained_on(dataset.train)
     if validation and trained_on < 1:

@@ -56,6 +56,11 @@ def test_policies_that_do_not_fall_are_refused_by_their_mean() -> None:
         candidate_rates(wrong, 50, 10)
 
 
+def test_more_rates_than_memory_should_hold_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 policies over 4000000 steps have 12000000 rates, more than the 10000000"):
+        parse_learning_rate(CHANGE).candidates(4_000_000, 9)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
