@@ -12,6 +12,7 @@ from harness.schedules.plateau import (
     candidate_rates,
     parse_learning_rate,
     starting_policy,
+    usable_evaluations,
 )
 from harness.schedules.policies import Policy, learning_rates, parse_policy, policy, scaled
 from harness.schedules.prototxt import load_solver_policy, read_solver_policy
@@ -39,4 +40,5 @@ __all__ = [
     "scaled",
     "starting_policy",
     "string_form",
+    "usable_evaluations",
 ]

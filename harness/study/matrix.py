@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from harness.fields import FileModel
-from harness.schedules import MOST_STEPS, PlateauRule, Policy, PolicyError, candidate_rates
+from harness.schedules import MOST_STEPS, PlateauRule, Policy, PolicyError, candidate_rates, usable_evaluations
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
 from harness.study.model import Cell
@@ -269,11 +269,17 @@ def _rate_misfits(setting: Setting, steps: int) -> Iterator[tuple[KeyPath, str]]
     rule, validation = setting.learning_rate, setting.validation
     if isinstance(rule, PlateauRule):
         assert validation is not None and validation.every_steps is not None
-        if validation.every_steps >= steps:
-            message = f"validation.every_steps {validation.every_steps} should be smaller than the {steps} steps: "
+        every, warm_up = validation.every_steps, setting.warm_up_steps
+        looks = usable_evaluations(steps, every, warm_up)
+        if every >= steps:
+            message = f"validation.every_steps {every} should be smaller than the {steps} steps: "
             yield ("validation", "every_steps"), f"{message}{rule.policy} would never change the rate"
+        elif looks < (least := rule.least_evaluations):
+            message = f"learning_rate: {rule.policy} changes the rate after {least} evaluations of the validation images"
+            when = f"one every {every} steps, after {warm_up} warm-up steps and before the last of {steps} steps"
+            yield ("learning_rate",), f"{message} at the soonest, and there are {looks}: {when}"
         try:
-            candidate_rates(rule, steps, validation.every_steps)
+            candidate_rates(rule, steps, looks)
         except ValueError as error:
             yield ("learning_rate",), f"learning_rate: {error}"
         return

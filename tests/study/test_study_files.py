@@ -166,6 +166,19 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
             "x.yaml:9: validation.every_steps 100 should be smaller than the 100 steps: REDUCE_ON_PLATEAU would never",
         ),
         (
+            "overrides:\n  steps: 1000\n  validation: {images: 500, position: last, every_steps: 100}\n"
+            "  learning_rate: {policy: REDUCE_ON_PLATEAU, k0: 0.1}\n",
+            "x.yaml:9: learning_rate: REDUCE_ON_PLATEAU changes the rate after 12 evaluations of the validation images "
+            "at the soonest, and there are 9: one every 100 steps, after 1 warm-up steps and before the last of 1000",
+        ),
+        (
+            "overrides:\n  steps: 110\n  warm_up_steps: 70\n"
+            "  validation: {images: 500, position: last, every_steps: 10}\n  learning_rate:\n"
+            "    policy: CHANGE_ON_PLATEAU\n    policies: [{policy: FIX, k0: 0.2}, {policy: FIX, k0: 0.1}]\n",
+            "x.yaml:10: learning_rate: CHANGE_ON_PLATEAU changes the rate after 5 evaluations of the validation images "
+            "at the soonest, and there are 3: one every 10 steps, after 70 warm-up steps",
+        ),
+        (
             "overrides:\n  validation: {images: 500, position: last, every_steps: 10}\n  steps: 100\n"
             "  learning_rate:\n    policy: CHANGE_ON_PLATEAU\n"
             "    policies: [{policy: FIX, k0: 0.1}, {policy: FIX, k0: 0.2}]\n",
