@@ -114,9 +114,9 @@ class _Expansion:
             if math.prod(len(variant) for variant in own) > MOST_TRIED:
                 continue
             tried = [[*fixed, *(one for one in chosen if one.part == part)] for chosen in itertools.product(*own)]
-            self._report_what_stays(part, base, tried)
+            self._report_what_stays(base, tried)
 
-    def _report_what_stays(self, part: Part, base: FileModel, tried: list[list[Assignment]]) -> None:
+    def _report_what_stays(self, base: FileModel, tried: list[list[Assignment]]) -> None:
         """Note each problem that is there in all combinations which hold the value that it comes from."""
         found: dict[tuple[str, str], list[Assignment]] = {}
         for own in tried:

@@ -168,14 +168,14 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
         (
             "overrides:\n  steps: 1000\n  validation: {images: 500, position: last, every_steps: 100}\n"
             "  learning_rate: {policy: REDUCE_ON_PLATEAU, k0: 0.1}\n",
-            "x.yaml:9: learning_rate: REDUCE_ON_PLATEAU changes the rate after 12 evaluations of the validation images "
+            "x.yaml:9: learning_rate: REDUCE_ON_PLATEAU changes the rate after 12 evaluations of validation images "
             "at the soonest, and there are 9: one every 100 steps, after 1 warm-up steps and before the last of 1000",
         ),
         (
             "overrides:\n  steps: 110\n  warm_up_steps: 70\n"
             "  validation: {images: 500, position: last, every_steps: 10}\n  learning_rate:\n"
             "    policy: CHANGE_ON_PLATEAU\n    policies: [{policy: FIX, k0: 0.2}, {policy: FIX, k0: 0.1}]\n",
-            "x.yaml:10: learning_rate: CHANGE_ON_PLATEAU changes the rate after 5 evaluations of the validation images "
+            "x.yaml:10: learning_rate: CHANGE_ON_PLATEAU changes the rate after 5 evaluations of validation images "
             "at the soonest, and there are 3: one every 10 steps, after 70 warm-up steps",
         ),
         (
@@ -243,7 +243,10 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
             "overrides:\n  learning_rate: {policy: TRI, k0: 2.0, k1: 0.1, l: 0}\n",
             "x.yaml:7: learning_rate.l should be at least 1",
         ),
-        ("vary: {steps: [10000000000000]}\n", "x.yaml:6: steps should be at most 10000000, not 10000000000000: a rate, a"),
+        (
+            "vary: {steps: [10000000000000]}\n",
+            "x.yaml:6: steps should be at most 10000000, not 10000000000000: a rate, a",
+        ),
         ("overrides:\n  epochs: 1.0e+300\n", "x.yaml:7: epochs should be at most 10000000, not 1e+300"),
         ("overrides:\n  epochs: 100000\n", "x.yaml:7: epochs 100000 are 15625000 steps, more than the 10000000 there"),
         ("vary:\n  batch_size: 16\n", "x.yaml:7: vary.batch_size should be a valid tuple, not 16"),
