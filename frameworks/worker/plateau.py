@@ -93,7 +93,8 @@ class ChangeOnPlateau:
     def __init__(self, rule: dict, candidates: int, steps: int) -> None:
         self._rule = rule
         self._last = candidates - 1
-        self._turn = rule["turn"] * steps
+        # The first step after the turn; 0.55 * 100 is a little above 55 in floating point.
+        self._turn = math.ceil(rule["turn"] * steps - 1e-9 * steps)
         self._seen = []  # type: List[float | None]
         self._cooldown = 0
         self.index = rule["start_index"]

@@ -80,9 +80,12 @@ def with_training_loss(scores: dict, training_loss: float) -> dict:
     """The scores of an evaluation with `training_loss` and `loss_difference`, evaluated loss minus training loss.
 
     The training loss is the mean of the mini-batch losses of the last epoch of steps (of all steps before the first
-    epoch is over): then every training image counts once, as every evaluated image does in the other loss, the number
-    does not depend on how often is evaluated, and at the end of an epoch it is what Keras and with it LRBench calls the
-    training loss. It costs no pass of its own. The losses are those of the training: before each step's update, with
+    epoch is over, rounded up to whole mini-batches). Where the size of a mini-batch divides the number of training
+    images, every one of them then counts once, as every evaluated image does in the other loss; where not, mini-batches
+    reach over the end of an epoch, and a few images may count twice or not at all. The number does not
+    depend on how often is
+    evaluated, and at the end of an epoch it is what Keras and with it LRBench calls the training loss. It costs no pass
+    of its own. The losses are those of the training: before each step's update, with
     dropout and augmentation where the setting has them; while a network still learns fast, or with strong dropout, the
     difference is therefore negative.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.host import describe_host, host_identity
+from harness.schedules import PolicyError, plain_values
 from harness.study.matrix import short_value
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ NOT_PART_OF_A_CELL = ("seed", "time_limit_s")
 
 NOT_PART_OF_ITS_PROFILE = ("price_per_hour",)
 """Keys of a specification's profile that may differ inside one cell: what a machine costs changes no measurement."""
+
+
+STRING_FORM = "lrPolicy_"
+"""How a learning-rate policy in LRBench's string form begins."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class CellKey:
             settings of the same name but different content are two cells.
         environment: kind of environment, `venv` or `container`.
         overrides: what the study set in place of setting and profile, as text. Equal specifications are equal
-            whoever set their values, so this decides nothing.
+            whoever set their values, so this decides nothing. None where the record does not tell.
+        functions: of what the study varies, the name of each policy, optimizer or filler alone.
     """
 
     framework: str
@@ -67,7 +73,8 @@ class CellKey:
     conditions: tuple[str, str, str]
     specification: str
     environment: str
-    overrides: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    overrides: tuple[tuple[str, str], ...] | None = field(default=(), compare=False)
+    functions: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def label(self) -> tuple[str, ...]:
@@ -89,18 +96,19 @@ def row_names(keys: Iterable[CellKey]) -> dict[CellKey, str]:
     are equal even so are told apart by the values of the specification in which they differ.
     """
     listed = list(dict.fromkeys(keys))
-    varied: dict[str, set[str]] = {}
+    functions: dict[str, dict[str, str]] = {}
     for key in listed:
-        for name, value in key.varied:
-            varied.setdefault(name, set()).add(value)
-    short = {name: _short_names(values) for name, values in varied.items()}
+        texts = dict(key.varied)
+        for name, function in key.functions:
+            functions.setdefault(name, {})[texts[name]] = function
+    short = {name: _short_names(values) for name, values in functions.items()}
     parts = [part for part in ("workload", "setting", "profile") if len({getattr(key, part) for key in listed}) > 1]
     names = {
         key: " · ".join(
             (
                 key.framework,
                 *(getattr(key, part) for part in parts),
-                *(short[name].get(value, f"{name}={value}") for name, value in key.varied),
+                *(short.get(name, {}).get(value, f"{name}={value}") for name, value in key.varied),
             )
         )
         for key in listed
@@ -144,12 +152,17 @@ def cell_key(record: Record) -> CellKey:
         workload=_name(specification, "workload"),
         setting=_name(specification, "setting"),
         profile=_name(specification, "profile"),
-        varied=tuple(sorted((str(key), plain_value(value)) for key, value in dict(record.varied).items())),
+        varied=tuple(sorted(_as_text(record.varied))),
         conditions=conditions_of(record).key,
         specification=json.dumps(_shared(specification), sort_keys=True),
         environment=str(framework.get("environment", "")),
-        overrides=tuple((str(key), plain_value(value)) for key, value in dict(record.overrides).items()),
+        overrides=None if record.overrides is None else _as_text(record.overrides),
+        functions=tuple((str(key), name) for key, value in record.varied.items() if (name := function_name(value))),
     )
+
+
+def _as_text(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(key), plain_value(value)) for key, value in values.items())
 
 
 def group_into_cells(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
@@ -190,10 +203,20 @@ def plain_value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _short_names(texts: Iterable[str]) -> dict[str, str]:
-    """Of the policies among varied values: the function's name alone, where that tells them apart, else the whole."""
-    words = {text: text.split(" ", 1)[0] for text in set(texts) if " " in text and "=" in text}
-    return words if len(set(words.values())) == len(words) else {text: text for text in words}
+def function_name(value: Any) -> str | None:
+    """The name alone of a policy, as a mapping or in LRBench's string form, or of an optimizer or filler; else None."""
+    if isinstance(value, str) and value.startswith(STRING_FORM):
+        try:
+            value = plain_values(value)
+        except PolicyError:
+            return None
+    name = value.get("policy", value.get("kind")) if isinstance(value, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+def _short_names(functions: Mapping[str, str]) -> dict[str, str]:
+    """Of texts with the name of a function: that name, where the names tell the texts apart, else the texts."""
+    return dict(functions) if len(set(functions.values())) == len(functions) else {text: text for text in functions}
 
 
 def _shared(specification: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
@@ -76,6 +76,7 @@ class Cell:
         stability: how noisy its training time is.
         sampling: how well its trials were sampled.
         disturbances: signals beyond their limits in its trials.
+        energy_of: what its `joules_to` are the energy of, `package`, `gpu` or `package+gpu`, by number of values.
     """
 
     key: CellKey
@@ -89,6 +90,7 @@ class Cell:
     stability: Stability
     sampling: Sampling
     disturbances: tuple[Disturbance, ...]
+    energy_of: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -172,15 +174,16 @@ class Comparison:
 
     @property
     def common_overrides(self) -> tuple[tuple[str, str], ...]:
-        """What the study set in place of setting and profile, the same in all rows."""
-        rows = [cell.key.overrides for cell in self.cells]
+        """What the study set in place of setting and profile, the same in all rows whose records tell it."""
+        rows = [cell.key.overrides for cell in self.cells if cell.key.overrides is not None]
         return tuple(pair for pair in rows[0] if all(pair in row for row in rows)) if rows else ()
 
     @property
     def differing_overrides(self) -> tuple[str, ...]:
         """Keys that some rows were run with another override of, or none: the study file was changed in between."""
         common = dict(self.common_overrides)
-        return tuple(dict.fromkeys(key for cell in self.cells for key, _ in cell.key.overrides if key not in common))
+        rows = [cell.key.overrides for cell in self.cells if cell.key.overrides is not None]
+        return tuple(dict.fromkeys(key for row in rows for key, _ in row if key not in common))
 
 
 def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) -> Comparison:
@@ -245,7 +248,8 @@ def _letters(records: Sequence[Record]) -> Letters:
 
 
 def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Sequence[str]) -> Cell:
-    values = {name: _value(name, records) for name in dict.fromkeys((*keys, *DEFAULT_KEYS))}
+    energies: Counter[str] = Counter()
+    values = {name: _value(name, records, energies) for name in dict.fromkeys((*keys, *DEFAULT_KEYS))}
     return Cell(
         key=key,
         conditions=conditions[key.conditions][0],
@@ -258,31 +262,42 @@ def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Se
         stability=judge_stability(records, values["training_time_s"].statistics),
         sampling=sampling_of(records),
         disturbances=disturbances_of(records),
+        energy_of=energies,
     )
 
 
-def _value(key: str, records: Sequence[Record]) -> Value:
+def _value(key: str, records: Sequence[Record], energies: Counter[str]) -> Value:
+    """One quantity over the records; what its joules are the energy of is added to `energies`.
+
+    Energies of different parts of the machine are not pooled: none of them is a value then.
+    """
     by_seed: dict[int, float] = {}
-    missing: dict[str, int] = {}
+    missing: Counter[str] = Counter()
     single: list[float] = []
+    own: Counter[str] = Counter()
     for record in records:
-        number, why = _number(key, record)
+        number, why, parts = _number(key, record)
         if isinstance(number, int | float) and not isinstance(number, bool):
             single.append(float(number))
             by_seed[seed_of(record)] = float(number)
+            own.update(["+".join(parts)] if parts else [])
         else:
-            reason = str(why or "no reason recorded")
-            missing[reason] = missing.get(reason, 0) + 1
-    return Value(summarise(single) if single else None, missing, by_seed)
+            missing[str(why or "no reason recorded")] += 1
+    energies.update(own)
+    if len(own) > 1:
+        told = ", ".join(f"{parts} in {count}" for parts, count in sorted(own.items()))
+        missing[f"its trials measured the energy of different parts of the machine ({told})"] += len(single)
+        return Value(None, dict(missing), {})
+    return Value(summarise(single) if single else None, dict(missing), by_seed)
 
 
-def _number(key: str, record: Record) -> tuple[Any, Any]:
-    """A value and the reason why there is none: of the summary, or a cost worked out from the record's tables."""
+def _number(key: str, record: Record) -> tuple[Any, Any, tuple[str, ...]]:
+    """A value of the summary, or a cost worked out from the record's tables; why there is none; the energy of what."""
     if cost := cost_column(key):
         name, percent = cost
         found = cost_to_threshold(record, percent)
-        return getattr(found, name), found.reasons.get(name)
-    return record.summary.get(key), _not_measured_of(record).get(key)
+        return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
+    return record.summary.get(key), _not_measured_of(record).get(key), ()
 
 
 def reference_to(record: Record) -> TrialReference:

@@ -27,6 +27,7 @@ def notes(
     yield from _mixed_code(cells)
     yield from _mixed_caches(cells)
     yield from _mixed_memory(cells)
+    yield from _mixed_energy(cells)
     yield from _less_than_a_process(cells)
     yield from _at_the_limit(cells)
     yield from _superseded(superseded)
@@ -154,6 +155,17 @@ def _mixed_memory(cells: Sequence[Cell]) -> Iterable[str]:
             f"Peak memory has more than one source ({', '.join(sources)}): compare peak_resident_bytes instead "
             "(`--columns peak_resident_bytes`), which means the same everywhere."
         )
+
+
+def _mixed_energy(cells: Sequence[Cell]) -> Iterable[str]:
+    names = row_names(cell.key for cell in cells)
+    measured: dict[str, list[str]] = {}
+    for cell in cells:
+        for parts in cell.energy_of:
+            measured.setdefault(parts, []).append(names[cell.key])
+    if len(measured) > 1:
+        listed = "; ".join(f"{parts}: {', '.join(dict.fromkeys(rows))}" for parts, rows in sorted(measured.items()))
+        yield f"Energy to an accuracy is that of different parts of the machine and not comparable ({listed})."
 
 
 def _less_than_a_process(cells: Sequence[Cell]) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from frameworks.worker.protocol import LEARNING_RATES_FILE, PROTOCOL_VERSION, TRIAL_FILE, WEIGHTS_FILE
-from harness.schedules import candidate_rates
+from harness.schedules import candidate_rates, usable_evaluations
 from harness.study import Trial
 from harness.study.frameworks import Honours
 from harness.workloads import initial_weights, parameter_settings, resolve_network
@@ -37,4 +37,5 @@ def write_trial_files(folder: Path, trial: Trial, data_folder: str, honours: Hon
     weights: dict[str, Any] = dict(initial_weights(network, setting, specification["seed"]))
     np.savez(folder / WEIGHTS_FILE, **weights)
     every = (setting.get("validation") or {}).get("every_steps")
-    np.save(folder / LEARNING_RATES_FILE, candidate_rates(setting["learning_rate"], setting["steps"], every))
+    looks = usable_evaluations(setting["steps"], every, setting["warm_up_steps"])
+    np.save(folder / LEARNING_RATES_FILE, candidate_rates(setting["learning_rate"], setting["steps"], looks))

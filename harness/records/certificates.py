@@ -15,6 +15,9 @@ from harness.workloads import parameter_settings, resolve_network
 
 CERTIFICATE_VERSION = 1
 
+LOCAL_ARITHMETIC = {"blas": None, "precision": "float32"}
+"""What of the profile `local` decides the arithmetic."""
+
 
 def subject_sha256(network: Mapping[str, Any], setting: Mapping[str, Any], loss: str) -> str:
     """What a certificate is about: the network, the optimizer with all multipliers, and the loss.
@@ -61,7 +64,8 @@ def covering_certificate(specification: Mapping[str, Any], code_sha256: str | No
     """Hash of the newest certificate that covers a trial; None where there is none.
 
     It has to be about the trial's network and optimizer, and to say that this framework, in this version and
-    environment, with this very adapter and worker code, agrees with the reference.
+    environment, with this very adapter and worker code, agrees with the reference under a profile of the trial's own
+    library and precision.
     """
     subject = subject_sha256(
         specification["workload"]["network"], specification["setting"], specification["workload"]["loss"]
@@ -71,7 +75,7 @@ def covering_certificate(specification: Mapping[str, Any], code_sha256: str | No
         try:
             content = json.loads(path.read_text())
             own = content["frameworks"].get(specification["framework"]["name"], {})
-            if _covers(own, specification["framework"], code_sha256):
+            if _covers(own, specification["framework"], code_sha256) and _same_arithmetic(content, specification):
                 found.append((str(content["made_at"]), str(content["sha256"])))
         except (OSError, ValueError, KeyError, AttributeError):
             continue  # a damaged certificate proves nothing
@@ -84,6 +88,15 @@ def _covers(own: Mapping[str, Any], framework: Mapping[str, Any], code_sha256: s
         and own.get("code_sha256") == code_sha256
         and all(own.get(key) == framework.get(key) for key in ("version", "environment_sha256"))
     )
+
+
+def _same_arithmetic(content: Mapping[str, Any], specification: Mapping[str, Any]) -> bool:
+    """Whether a certificate was made on the trial's library and in its precision.
+
+    A certificate without a profile was made under `local`: on the framework's own library, in float32.
+    """
+    proven, own = content.get("profile") or {}, specification.get("profile") or {}
+    return all(proven.get(key, usual) == own.get(key, usual) for key, usual in LOCAL_ARITHMETIC.items())
 
 
 def _sha256(value: Any) -> str:

@@ -73,9 +73,10 @@ class Record:
         return dict(self.manifest.get("varied") or {})
 
     @property
-    def overrides(self) -> dict[str, Any]:
-        """What the study set in place of what setting and profile say; empty in records from before it was kept."""
-        return dict(self.manifest.get("overrides") or {})
+    def overrides(self) -> dict[str, Any] | None:
+        """What the study set in place of what setting and profile say; None in records from before it was kept."""
+        found = self.manifest.get("overrides")
+        return None if found is None else dict(found)
 
     @property
     def termination(self) -> str:

@@ -96,7 +96,10 @@ def _varied(name: str) -> Callable[[Cell], str]:
 
 
 def _override(name: str) -> Callable[[Cell], str]:
-    return lambda cell: dict(cell.key.overrides).get(name, "")
+    def take(cell: Cell) -> str:
+        return "not recorded" if cell.key.overrides is None else dict(cell.key.overrides).get(name, "")
+
+    return take
 
 
 def _quantity_groups(columns: tuple[Column, ...], joined: bool) -> list[tuple[str, tuple[Column, ...]]]:

@@ -84,13 +84,19 @@ def _csv_row(comparison: Comparison, cell: Cell, column: Column) -> dict[str, An
         "setting": cell.key.setting,
         "profile": cell.key.profile,
         "varied": json.dumps(dict(cell.key.varied)) if cell.key.varied else "",
-        "overrides": json.dumps(dict(cell.key.overrides)) if cell.key.overrides else "",
+        "overrides": _overrides(cell),
         "quantity": column.key,
         "unit": column.unit,
         **{name: "" if number is None else repr(number) for name, number in _numbers(value).items()},
         "missing": json.dumps(dict(value.missing)) if value and value.missing else "",
         "trials": " ".join(trial.id for trial in cell.trials),
     }
+
+
+def _overrides(cell: Cell) -> str:
+    """JSON of what the study set; empty where that is nothing, `null` where the records do not tell."""
+    overrides = cell.key.overrides
+    return "null" if overrides is None else json.dumps(dict(overrides)) if overrides else ""
 
 
 def _numbers(value: Value | None) -> dict[str, float | int | None]:
@@ -153,7 +159,7 @@ def _cell(cell: Cell, columns: Sequence[Column]) -> dict[str, Any]:
         "setting": cell.key.setting,
         "profile": cell.key.profile,
         "varied": dict(cell.key.varied),
-        "overrides": dict(cell.key.overrides),
+        "overrides": None if cell.key.overrides is None else dict(cell.key.overrides),
         "n": cell.n,
         "trials": [_trial(trial) for trial in cell.trials],
         "peak_memory_sources": dict(cell.memory_sources),

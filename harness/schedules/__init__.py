@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.schedules.base import PolicyError, PolicyModel
+from harness.schedules.base import MOST_STEPS, PolicyError, PolicyModel
 from harness.schedules.catalogue import FUNCTIONS, Function
 from harness.schedules.plateau import (
     ChangeOnPlateau,
@@ -12,6 +12,7 @@ from harness.schedules.plateau import (
     candidate_rates,
     parse_learning_rate,
     starting_policy,
+    usable_evaluations,
 )
 from harness.schedules.policies import Policy, learning_rates, parse_policy, policy, scaled
 from harness.schedules.prototxt import load_solver_policy, read_solver_policy
@@ -19,6 +20,7 @@ from harness.schedules.string_form import plain_values, string_form
 
 __all__ = [
     "FUNCTIONS",
+    "MOST_STEPS",
     "ChangeOnPlateau",
     "Function",
     "LearningRate",
@@ -38,4 +40,5 @@ __all__ = [
     "scaled",
     "starting_policy",
     "string_form",
+    "usable_evaluations",
 ]

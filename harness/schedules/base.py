@@ -22,6 +22,10 @@ KEY_ORDER = ("policy", "k0", "k1", "gamma", "p", "l")
 """The order in which parameters are written, that of LRBench."""
 
 
+MOST_STEPS = 10_000_000
+"""Most steps of a training: a rate, a loss and a step record of every one of them are kept, some 100 bytes a step."""
+
+
 class PolicyError(DlgaugeError, ValueError):
     """Something is no learning-rate policy, or has no learning rate at some step."""
 
@@ -110,10 +114,12 @@ class PolicyModel(FileModel):
         """Learning rates of a training of `steps` steps: float64, shape `(steps,)`, item `t` for the step `t` from 0.
 
         Raises:
-            PolicyError: `steps` is negative, or a rate is not finite or negative.
+            PolicyError: `steps` is negative or above `MOST_STEPS`, or a rate is not finite or negative.
         """
         if steps < 0:
             raise PolicyError(f"steps={steps} should not be negative")
+        if steps > MOST_STEPS:
+            raise PolicyError(f"steps={steps} should be at most {MOST_STEPS}: the rate of every step is held in memory")
         return self._checked(np.arange(steps, dtype=np.float64))
 
     def _checked(self, t: Rates) -> Rates:

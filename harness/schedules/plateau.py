@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from harness.fields import NonNegativeInt, NonNegativeNumber
-from harness.schedules.base import PolicyError, PolicyModel, Rate, Rates
+from harness.schedules.base import MOST_STEPS, PolicyError, PolicyModel, Rate, Rates
 from harness.schedules.composite import Composite, Functions, WarmUp
 from harness.schedules.policies import Policy, learning_rates, policy
 from harness.schedules.string_form import plain_values
@@ -72,11 +72,17 @@ class ReduceOnPlateau(PlateauModel):
         """The policy in force until the first change."""
         return policy("FIX", k0=self.k0)
 
+    @property
+    def least_evaluations(self) -> int:
+        """Evaluations until the first change at the soonest: one sets the best value, the others do not improve."""
+        return self.patience + 2
+
     def candidates(self, steps: int, evaluations: int) -> Rates:  # noqa: ARG002
         """The rate of each level, float64 `(n, 1)`: one number holds for all steps.
 
         Args:
-            evaluations: of the validation images, in all: they bound how many levels can be reached.
+            evaluations: of the validation images that can change the rate (`usable_evaluations`): they bound how
+                many levels can be reached.
         """
         rates = [self.k0]
         most = 1 + evaluations // (1 + self.patience)
@@ -126,12 +132,21 @@ class ChangeOnPlateau(PlateauModel):
         """The policy in force until the first change."""
         return self.policies[self.start_index]
 
+    @property
+    def least_evaluations(self) -> int:
+        """Evaluations until the first change at the soonest: the window has to be full."""
+        return self.window
+
     def candidates(self, steps: int, evaluations: int) -> Rates:  # noqa: ARG002
         """The rate of every step under every policy, float64 `(n, steps)`.
 
         Raises:
-            ValueError: a policy has no finite rate somewhere, or a larger mean over all steps than the one before it.
+            ValueError: a policy has no finite rate somewhere, or a larger mean over all steps than the one before it;
+                or the rates are too many.
         """
+        if len(self.policies) * steps > MOST_STEPS:
+            what = f"{len(self.policies)} policies over {steps} steps have {len(self.policies) * steps} rates"
+            raise ValueError(f"{what}, more than the {MOST_STEPS} that may be held in memory")
         rates = np.stack([learning_rates(policy, steps) for policy in self.policies])
         means = rates.mean(axis=1)
         for number, (before, after) in enumerate(zip(means, means[1:], strict=False), start=1):
@@ -164,12 +179,23 @@ def starting_policy(value: Policy | PlateauRule | Mapping[str, Any]) -> Policy:
     return parsed.start() if isinstance(parsed, PlateauRule) else parsed
 
 
-def candidate_rates(value: Policy | PlateauRule | Mapping[str, Any], steps: int, validate_every: int | None) -> Rates:
+def usable_evaluations(steps: int, validate_every: int | None, warm_up_steps: int = 0) -> int:
+    """How many evaluations of the validation images a plateau rule can look at: after the warm-up, with a step to come.
+
+    Args:
+        steps: of the whole training.
+        validate_every: steps between evaluations of the validation images; None: never.
+        warm_up_steps: first steps, in and after which nothing is evaluated.
+    """
+    return max(0, (steps - 1) // validate_every - warm_up_steps // validate_every) if validate_every else 0
+
+
+def candidate_rates(value: Policy | PlateauRule | Mapping[str, Any], steps: int, evaluations: int = 0) -> Rates:
     """What the worker gets as `learning_rates.npy`: float64 `(steps,)`, or of a plateau rule `(n, steps)` or `(n, 1)`.
 
     Args:
         steps: of the whole training.
-        validate_every: steps between evaluations of the validation images.
+        evaluations: of the validation images that a plateau rule can look at, see `usable_evaluations`.
 
     Raises:
         ValueError: a policy leaves the finite numbers, or the candidates are not in their order.
@@ -177,4 +203,4 @@ def candidate_rates(value: Policy | PlateauRule | Mapping[str, Any], steps: int,
     parsed = parse_learning_rate(value)
     if not isinstance(parsed, PlateauRule):
         return learning_rates(parsed, steps)
-    return parsed.candidates(steps, steps // validate_every if validate_every else 0)
+    return parsed.candidates(steps, evaluations)

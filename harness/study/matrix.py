@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import math
@@ -13,9 +12,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from harness.fields import FileModel
-from harness.schedules import PlateauRule, Policy, PolicyError, candidate_rates
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
+from harness.study.misfits import misfits
 from harness.study.model import Cell
 from harness.study.profile import CpusNotThere, Profile, ProfileFile, resolve_profile
 from harness.validation import KeyPath, problems_of
@@ -24,6 +23,9 @@ from harness.workloads.workload import Workload
 from harness.yaml_files import YamlDocument, by_line, combined_error
 
 Resolved = TypeVar("Resolved", bound=FileModel)
+
+MOST_TRIED = 1000
+"""Most combinations of varied values that are tried for what is wrong with the values themselves."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class _Expansion:
         kept = [assignment for assignment in overrides if assignment]
         kept_variants = [[assignment for assignment in variant if assignment] for variant in variants]
         self._refuse_repeated([*kept, *(variant[0] for variant in kept_variants if variant)])
+        self._refuse_inside_varied(kept, kept_variants)
         return kept, kept_variants
 
     def check_values(
@@ -98,21 +101,38 @@ class _Expansion:
     ) -> None:
         """Note the values that are wrong in themselves, of a study that has no cells for what else is wrong with it.
 
-        What lies between several keys is passed over: it may follow from one that is misspelt.
+        Wrong in itself is what is wrong with every choice of the other varied keys. What lies between several keys is
+        passed over: it may follow from one that is misspelt. So are values of more than `MOST_TRIED` combinations.
         """
         bases: list[tuple[Part, FileModel]] = [
             *(("setting", one) for one in (*ingredients.settings, *ingredients.own_settings.values()) if one),
             *(("profile", one) for one in ingredients.profiles),
         ]
         for part, base in bases:
-            for chosen in ((), *((one,) for variant in variants for one in variant)):
-                own = [one for one in (*overrides, *chosen) if one.part == part]
-                try:
-                    type(base).model_validate(apply(base.model_dump(mode="json", exclude_none=True), own))
-                except ValidationError as error:
-                    for problem in problems_of(error, type(base)):
-                        if any(one.touches(problem.key_path) for one in own):
-                            self._report(part, problem.key_path, problem.message, own, ())
+            fixed = [one for one in overrides if one.part == part]
+            own = [variant for variant in variants if any(one.part == part for one in variant)]
+            if math.prod(len(variant) for variant in own) > MOST_TRIED:
+                continue
+            tried = [[*fixed, *(one for one in chosen if one.part == part)] for chosen in itertools.product(*own)]
+            self._report_what_stays(base, tried)
+
+    def _report_what_stays(self, base: FileModel, tried: list[list[Assignment]]) -> None:
+        """Note each problem that is there in all combinations which hold the value that it comes from."""
+        found: dict[tuple[str, str], list[Assignment]] = {}
+        for own in tried:
+            try:
+                type(base).model_validate(apply(base.model_dump(mode="json", exclude_none=True), own))
+            except ValidationError as error:
+                here = {
+                    (self._place(problem.key_path, source), problem.message): source
+                    for problem in problems_of(error, type(base))
+                    if problem.key_path and (source := _source(problem.key_path, own))
+                }
+                for problem_there, source in here.items():
+                    found.setdefault(problem_there, []).append(source)
+        for problem_there, sources in found.items():
+            if len(sources) == sum(sources[0] in own for own in tried):
+                self.problems.append(problem_there)
 
     def _section(self, name: str) -> list[tuple[str, Any]]:
         section = self.document.get((name,))
@@ -134,6 +154,18 @@ class _Expansion:
                 what = f"{assignment.key!r} is already set as {other.key!r} ({other.where})"
                 self.problems.append((assignment.where, what))
             first.setdefault(assignment.path, assignment)
+
+    def _refuse_inside_varied(self, overrides: list[Assignment], variants: list[list[Assignment]]) -> None:
+        """Refuse what would win over a part of a varied value: records and tables would tell a value that did not run.
+
+        A key varied inside a section that is varied too is refused for the same reason.
+        """
+        keys = [[one] for one in overrides] + variants
+        for inner, outer in itertools.product(keys, variants):
+            inside = (one for one in inner for varied in outer if _lies_inside(one, varied))
+            if inner is not outer and (found := next(inside, None)):
+                what = f"{found.key!r} lies inside {outer[0].key!r}, which is varied ({outer[0].where})"
+                self.problems.append((found.where, f"{what}: give it in each of the varied values"))
 
     def cells(
         self,
@@ -186,7 +218,7 @@ class _Expansion:
         if setting is None:
             return None
         steps = max(math.ceil(share * setting.steps_for(workload.dataset.train)), setting.warm_up_steps + 1)
-        wrong = list(_misfits(setting, steps, workload))
+        wrong = list(misfits(setting, steps, workload))
         for path, message in wrong:
             self._report("setting", path, message, assignments, key_path)
         return None if wrong else setting.model_copy(update={"steps": steps, "epochs": None})
@@ -220,75 +252,31 @@ class _Expansion:
     ) -> None:
         """Note a problem at the value of the study that it comes from, else where setting or profile is named."""
         own = [assignment for assignment in assignments if assignment.part == part]
-        touching = [assignment for assignment in own if assignment.touches(path)] or (own if not path else [])
-        if not touching:
-            self.problems.append((self.document.where(key_path), message))
-            return
-        holding = [assignment for assignment in touching if len(assignment.path) <= len(path)] or touching
-        last = holding[-1]
-        # A section given as a mapping stands in the study with its own keys, each in its line.
-        self.problems.append((self.document.where((*last.key_path, *path[len(last.path) :])), message))
+        source = _source(path, own)
+        where = self._place(path, source) if source else self.document.where(key_path)
+        self.problems.append((where, message))
+
+    def _place(self, path: KeyPath, source: Assignment) -> str:
+        """Where a problem stands: a section given as a mapping has its own keys in the study, each in its line."""
+        return self.document.where((*source.key_path, *path[len(source.path) :]))
 
 
-def _misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple[KeyPath, str]]:
-    """What of a valid setting does not fit the workload."""
-    dataset, validation = workload.dataset, setting.validation
-    trained_on = setting.trained_on(dataset.train)
-    if validation and trained_on < 1:
-        message = f"validation.images {validation.images} leaves none of the {dataset.train} training images of dataset"
-        yield ("validation", "images"), f"{message} {dataset.name!r} to train on"
-        return
-    if setting.batch_size > trained_on:
-        left = f"{trained_on} training images" + (" that are not held out" if validation else "")
-        yield ("batch_size",), _too_large("batch_size", setting.batch_size, dataset.name, left)
-    counts = {"test": dataset.test}
-    if validation and validation.every_steps:
-        counts["validation"] = validation.images
-    for split, count in counts.items():
-        if setting.evaluation.batch_size > count:
-            message = _too_large(
-                "evaluation.batch_size", setting.evaluation.batch_size, dataset.name, f"{count} {split} images"
-            )
-            yield ("evaluation", "batch_size"), message
-    if setting.early_stopping and validation and validation.every_steps:
-        patience, first = setting.early_stopping.patience_steps, max(validation.every_steps, setting.warm_up_steps + 1)
-        if patience + 1 < first:
-            message = f"early_stopping.patience_steps {patience} would end training before the first validation, which "
-            yield ("early_stopping", "patience_steps"), f"{message}comes after {first} steps"
-    if setting.warm_up_steps >= steps:
-        yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
-    yield from _rate_misfits(setting, steps)
+def _source(path: KeyPath, assignments: Sequence[Assignment]) -> Assignment | None:
+    """The value that a problem at `path` comes from: the last that holds the place, else the last that touches it.
+
+    A problem of the whole (an empty path) comes from the last value of all.
+    """
+    touching = [one for one in assignments if not path or one.touches(path)]
+    holding = [one for one in touching if len(one.path) <= len(path)]
+    return next(reversed(holding or touching), None)
 
 
-def _rate_misfits(setting: Setting, steps: int) -> Iterator[tuple[KeyPath, str]]:
-    """What of the learning rate does not fit the length of the training."""
-    rule, validation = setting.learning_rate, setting.validation
-    if isinstance(rule, PlateauRule):
-        assert validation is not None and validation.every_steps is not None
-        if validation.every_steps >= steps:
-            message = f"validation.every_steps {validation.every_steps} should be smaller than the {steps} steps: "
-            yield ("validation", "every_steps"), f"{message}{rule.policy} would never change the rate"
-        try:
-            candidate_rates(rule, steps, validation.every_steps)
-        except ValueError as error:
-            yield ("learning_rate",), f"learning_rate: {error}"
-        return
-    if fault := _fault_of_rates(rule, steps):
-        yield ("learning_rate",), fault
-
-
-@functools.lru_cache(maxsize=256)
-def _fault_of_rates(policy: Policy, steps: int) -> str | None:
-    """What is wrong with the rate at some step; the same policy stands in many cells."""
-    try:
-        policy.trace(steps)
-    except PolicyError as error:
-        return str(error)
-    return None
-
-
-def _too_large(key: str, size: int, dataset: str, images: str) -> str:
-    return f"{key} {size} is larger than dataset {dataset!r} with its {images}"
+def _lies_inside(assignment: Assignment, section: Assignment) -> bool:
+    """Whether one key stands for a part of what another stands for."""
+    length = len(section.path)
+    return (
+        assignment.part == section.part and len(assignment.path) > length and assignment.path[:length] == section.path
+    )
 
 
 def short_value(value: Any) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from harness.analysis import Comparison, compare
 from harness.errors import DlgaugeError
-from harness.records import Store
+from harness.records import Record, Store
 from tests import factories
 from tests.synthetic import MACHINE, write_record, write_study
 
@@ -233,6 +234,40 @@ def test_the_cost_to_an_accuracy_is_a_column(tmp_path: Path) -> None:
     assert cell.values["joules_to:50"].statistics is None
     reasons = cell.values["steps_to:99.9"].missing
     assert reasons and all("99.9 % was not reached" in reason for reason in reasons)
+
+
+def with_energy(record: Record, **joules: float) -> None:
+    """Give every train phase of a record energies, by part of the machine."""
+    for phase in record.manifest["phases"]:
+        if phase["phase"] == "train":
+            phase.update({f"{part}_energy_joules": value for part, value in joules.items()})
+    (record.path / "manifest.json").write_text(json.dumps(record.manifest))
+
+
+def test_energies_of_different_parts_of_the_machine_are_told_apart(tmp_path: Path) -> None:
+    with_energy(write_record(tmp_path, "torch", 1), package=10.0)
+    with_energy(write_record(tmp_path, "torch", 2), package=12.0)
+    with_energy(write_record(tmp_path, "caffe", 1), gpu=20.0)
+    columns = ("joules_to:1", "steps_to:1")
+    result = compare(Store(tmp_path).records(), columns)
+    cells = {cell.key.framework: cell for cell in result.cells}
+    assert cells["torch"].energy_of == {"package": 2} and cells["torch"].values["joules_to:1"].statistics
+    (note,) = [note for note in result.notes if note.startswith("Energy")]
+    assert "not comparable (gpu: caffe; package: torch)" in note
+    with_energy(write_record(tmp_path, "torch", 3), package=12.0, gpu=30.0)
+    torch = {cell.key.framework: cell for cell in compare(Store(tmp_path).records(), columns).cells}["torch"]
+    value = torch.values["joules_to:1"]
+    assert value.statistics is None and value.by_seed == {}
+    assert value.missing == {
+        "its trials measured the energy of different parts of the machine (package in 2, package+gpu in 1)": 3
+    }
+    assert torch.values["steps_to:1"].statistics is not None
+
+
+def test_energies_of_one_part_need_no_note(tmp_path: Path) -> None:
+    for framework in ("torch", "caffe"):
+        with_energy(write_record(tmp_path, framework, 1), package=10.0)
+    assert not any("Energy" in note for note in compare(Store(tmp_path).records(), ("joules_to:1",)).notes)
 
 
 @pytest.mark.parametrize("key", ["steps_to:x", "steps_to:0", "steps_to:", "joules_to:101"])

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.analysis.cells import CellKey, plain_value, row_names
+from harness.analysis.cells import CellKey, function_name, plain_value, row_names
 
 TRI = {"policy": "TRI", "k0": 0.01, "k1": 0.06, "l": 120}
 NSTEP = {"policy": "NSTEP", "k0": 0.001, "gamma": 0.1, "l": [514, 557]}
 
 
-def cell(policy: Any, framework: str = "torch") -> CellKey:
+def cell(policy: Any, framework: str = "torch", name: str = "learning_rate") -> CellKey:
+    function = function_name(policy)
     return CellKey(
         framework=framework,
         version="1.0",
         workload="lenet-mnist",
         setting="lrbench-mnist",
         profile="local",
-        varied=(("learning_rate", plain_value(policy)),),
+        varied=((name, plain_value(policy)),),
         conditions=("mnist", "", ""),
         specification="{}",
         environment="venv",
+        functions=((name, function),) if function else (),
     )
 
 
@@ -45,3 +47,21 @@ def test_other_values_bear_their_key() -> None:
         "torch · learning_rate=0.1",
         "torch · learning_rate=0.01",
     ]
+
+
+def test_text_that_looks_like_a_policy_keeps_its_key() -> None:
+    keys = [cell(text, name="environment.XLA_FLAGS") for text in ("--a=1 b=2", "--b=1 c=2")]
+    assert list(row_names(keys).values()) == [
+        "torch · environment.XLA_FLAGS=--a=1 b=2",
+        "torch · environment.XLA_FLAGS=--b=1 c=2",
+    ]
+
+
+def test_a_policy_in_the_string_form_is_one_too() -> None:
+    text = "lrPolicy_TRI+k0_0.01+k1_0.06+l_120"
+    assert list(row_names([cell(text), cell(NSTEP)]).values()) == ["torch · TRI", "torch · NSTEP"]
+    assert list(row_names([cell(text), cell(TRI)]).values()) == [
+        f"torch · {text}",
+        "torch · TRI k0=0.01 k1=0.06 l=120",
+    ]
+    assert function_name("lrPolicy_") is None

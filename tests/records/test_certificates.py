@@ -86,6 +86,26 @@ def test_rates_batches_and_lengths_are_the_harness_s_and_need_no_certificate_of_
     assert covering_certificate(specification, CODE) == sha256
 
 
+@pytest.mark.parametrize(
+    ("proven", "trial", "covers"),
+    [
+        (None, {"blas": None, "precision": "float32"}, True),
+        (None, {"blas": "mkl", "precision": "float32"}, False),
+        (None, {"blas": None, "precision": "float64"}, False),
+        ({"name": "mkl", "blas": "mkl", "precision": "float32"}, {"blas": "mkl", "precision": "float32"}, True),
+        ({"name": "mkl", "blas": "mkl", "precision": "float32"}, {"blas": None, "precision": "float32"}, False),
+        ({"name": "mkl", "blas": "mkl", "precision": "float32"}, {"blas": "openblas", "precision": "float32"}, False),
+        ({"name": "f64", "blas": None, "precision": "float64"}, {"blas": None, "precision": "float32"}, False),
+    ],
+)
+def test_it_covers_trials_of_its_own_library_and_precision(
+    specification: dict[str, Any], proven: dict[str, Any] | None, trial: dict[str, Any], covers: bool
+) -> None:
+    sha256, _ = keep_certificate({**certificate(specification), "profile": proven})
+    specification["profile"] = {"name": "any", "threads": {"intra_op": 3, "inter_op": 1}, **trial}
+    assert covering_certificate(specification, CODE) == (sha256 if covers else None)
+
+
 def test_a_damaged_certificate_proves_nothing(specification: dict[str, Any]) -> None:
     _, path = keep_certificate(certificate(specification))
     path.write_text(path.read_text()[:-20])

@@ -94,6 +94,24 @@ def test_overrides_stand_above_the_table_and_where_they_differ_in_it(tmp_path: P
     assert [cell["overrides"]["memory"] for cell in study["cells"]] == ["1 GiB", "1 GiB"]
 
 
+def test_records_that_do_not_tell_their_overrides_are_no_records_without_any(tmp_path: Path) -> None:
+    one, other = {"steps": 300, "memory": "1 GiB"}, {"steps": 200, "memory": "1 GiB"}
+    old = write_record(tmp_path, "caffe", 1, study="s")
+    write_record(tmp_path, "torch", 1, study="s", overrides=one, setting={"steps": 300})
+    del old.manifest["overrides"]
+    (old.path / "manifest.json").write_text(json.dumps(old.manifest))
+    assert "overrides of setting and profile: steps=300, memory=1 GiB\n" in comparison_text(tmp_path, "s")
+    assert comparisons_of(tmp_path)[0].differing_overrides == ()
+    write_record(tmp_path, "torch", 1, study="s", overrides=other, setting={"steps": 200})
+    (comparison,) = comparisons_of(tmp_path)
+    grid = comparison_grid(comparison)
+    assert sorted(row[grid.headers.index("steps")] for row in grid.texts) == ["200", "300", "not recorded"]
+    (study,) = json.loads(to_json([comparison], tmp_path))["studies"]
+    assert [cell["overrides"] for cell in study["cells"] if cell["framework"] == "caffe"] == [None]
+    rows = csv.DictReader(io.StringIO(to_csv([comparison])))
+    assert {row["overrides"] for row in rows if row["framework"] == "caffe"} == {"null"}
+
+
 def test_a_ratio_is_marked_where_one_side_was_disturbed(tmp_path: Path) -> None:
     steal = [{"signal": "steal", "found": 0.02, "limit": 0.01, "unit": "of CPU time"}]
     for seed in (1, 2):

@@ -254,6 +254,8 @@ def test_steps_before_the_first_and_negative_lengths_are_errors() -> None:
         made.at(-1)
     with pytest.raises(PolicyError, match="steps=-1 should not be negative"):
         made.trace(-1)
+    with pytest.raises(PolicyError, match="steps=10000000000000 should be at most 10000000"):
+        made.trace(10**13)
     assert made.trace(0).shape == (0,)
 
 

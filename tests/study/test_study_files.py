@@ -37,9 +37,9 @@ def test_a_policy_may_be_text_in_overrides_and_vary(study_of) -> None:
     assert any("learning_rate=lrPolicy_FIX+k0_0.01" in trial.label for trial in plan.trials)
 
 
-def test_a_composite_is_varied_and_its_boundaries_are_a_key(study_of) -> None:
+def test_a_composite_is_a_section_and_its_boundaries_are_a_key(study_of) -> None:
     composite = "{policy: COMPOSITE, parts: [{policy: FIX, k0: 0.1}, lrPolicy_FIX+k0_0.2], at: [5]}"
-    study = study_of(f"overrides:\n  learning_rate.at: [7]\nvary:\n  learning_rate:\n    - {composite}\n")
+    study = study_of(f"overrides:\n  learning_rate: {composite}\nvary:\n  learning_rate.at: [[7]]\n")
     policy = setting_of(study)["learning_rate"]
     assert policy == {
         "policy": "COMPOSITE",
@@ -166,6 +166,19 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
             "x.yaml:9: validation.every_steps 100 should be smaller than the 100 steps: REDUCE_ON_PLATEAU would never",
         ),
         (
+            "overrides:\n  steps: 1000\n  validation: {images: 500, position: last, every_steps: 100}\n"
+            "  learning_rate: {policy: REDUCE_ON_PLATEAU, k0: 0.1}\n",
+            "x.yaml:9: learning_rate: REDUCE_ON_PLATEAU changes the rate after 12 evaluations of validation images "
+            "at the soonest, and there are 9: one every 100 steps, after 1 warm-up steps and before the last of 1000",
+        ),
+        (
+            "overrides:\n  steps: 110\n  warm_up_steps: 70\n"
+            "  validation: {images: 500, position: last, every_steps: 10}\n  learning_rate:\n"
+            "    policy: CHANGE_ON_PLATEAU\n    policies: [{policy: FIX, k0: 0.2}, {policy: FIX, k0: 0.1}]\n",
+            "x.yaml:10: learning_rate: CHANGE_ON_PLATEAU changes the rate after 5 evaluations of validation images "
+            "at the soonest, and there are 3: one every 10 steps, after 70 warm-up steps",
+        ),
+        (
             "overrides:\n  validation: {images: 500, position: last, every_steps: 10}\n  steps: 100\n"
             "  learning_rate:\n    policy: CHANGE_ON_PLATEAU\n"
             "    policies: [{policy: FIX, k0: 0.1}, {policy: FIX, k0: 0.2}]\n",
@@ -190,6 +203,19 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
         (
             "overrides:\n  learning_rate: {policy: FIX, k0: 0.1}\n  learning_rate.gamma: 0.1\n",
             "x.yaml:8: unknown key 'gamma' in learning_rate",
+        ),
+        (
+            "overrides:\n  learning_rate.l: 100\nvary:\n"
+            "  learning_rate: [0.1, {policy: TRI, k0: 0.1, k1: 0.2, l: 50}]\n",
+            "x.yaml:7: 'learning_rate.l' lies inside 'learning_rate', which is varied (",
+        ),
+        (
+            "overrides: {rate: 1.0}\nvary:\n  learning_rate: [lrPolicy_FIX+k0_0.1]\n",
+            "x.yaml:6: 'rate' lies inside 'learning_rate', which is varied (",
+        ),
+        (
+            "vary:\n  momentum: [0.1]\n  optimizer: [{kind: sgd}, {kind: sgd, momentum: 0.5}]\n",
+            "x.yaml:7: 'momentum' lies inside 'optimizer', which is varied (",
         ),
         ("overrides:\n  name: x\n", "x.yaml:7: unknown key 'name' in overrides"),
         (
@@ -217,6 +243,12 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
             "overrides:\n  learning_rate: {policy: TRI, k0: 2.0, k1: 0.1, l: 0}\n",
             "x.yaml:7: learning_rate.l should be at least 1",
         ),
+        (
+            "vary: {steps: [10000000000000]}\n",
+            "x.yaml:6: steps should be at most 10000000, not 10000000000000: a rate, a",
+        ),
+        ("overrides:\n  epochs: 1.0e+300\n", "x.yaml:7: epochs should be at most 10000000, not 1e+300"),
+        ("overrides:\n  epochs: 100000\n", "x.yaml:7: epochs 100000 are 15625000 steps, more than the 10000000 there"),
         ("vary:\n  batch_size: 16\n", "x.yaml:7: vary.batch_size should be a valid tuple, not 16"),
         ("vary:\n  batch_size: []\n", "x.yaml:7: vary.batch_size"),
         ("profiles: [lokal]\n", "x.yaml:6: unknown profile 'lokal' … did you mean 'local'?"),
@@ -308,6 +340,35 @@ def test_what_may_follow_from_another_mistake_is_not_told(study_of) -> None:
     )
     assert text.splitlines() == [text]
     assert "x.yaml:7: unknown key 'validatoin' in overrides" in text
+
+
+def test_values_that_are_right_together_are_not_told_beside_another_mistake(study_of) -> None:
+    more = """\
+time_limit: -3
+vary:
+  validation: [{images: 500, position: last, every_steps: 10}]
+  learning_rate: [{policy: REDUCE_ON_PLATEAU, k0: 0.1}, lrPolicy_FIX+k0_0.1]
+"""
+    text = error_of(study_of, more)
+    assert "x.yaml:6: time_limit" in text and text.splitlines() == [text]
+    broken = more.replace("every_steps: 10", "every_steps: 0").replace("images: 500", "images: 0")
+    lines = error_of(study_of, broken).splitlines()
+    assert [line.partition("x.yaml:")[2].split()[1] for line in lines] == [
+        "time_limit:",
+        "validation.images",
+        "validation.every_steps",
+    ]
+
+
+def test_a_value_that_is_wrong_with_every_other_is_told_beside_another_mistake(study_of) -> None:
+    text = error_of(
+        study_of,
+        "time_limit: -3\nvary:\n  validation:\n    - {images: 5, position: last}\n"
+        "  learning_rate:\n    - {policy: REDUCE_ON_PLATEAU, k0: 0.1}\n    - {policy: FIX, k0: 0.1}\n",
+    )
+    told = [line.partition("x.yaml:")[2] for line in text.splitlines()]
+    assert [line.split(":")[0] for line in told] == ["6", "11"]
+    assert "validation.every_steps should be given too" in told[1]
 
 
 def test_a_profile_that_does_not_fit_the_machine_is_named(study_of, tmp_path: Path) -> None:

@@ -119,6 +119,21 @@ def test_before_the_turn_a_plateau_makes_the_rate_larger_and_after_it_smaller() 
     assert followed(CHANGE, flat, steps=38) == [2, 2, 1]
 
 
+@pytest.mark.parametrize(("turn", "steps"), [(0.55, 100), (0.07, 100), (0.29, 100), (0.58, 1_000_000), (0.8, 35)])
+def test_a_turn_at_a_whole_step_is_at_that_step(turn: float, steps: int) -> None:
+    at = round(turn * steps)
+    assert abs(at - turn * steps) < 1e-6
+
+    def index_after(step: int) -> int:
+        state = plateau_rule({**CHANGE, "window": 2, "turn": turn}, 5, steps)
+        assert state is not None
+        state.look(1, {"loss": 0.5, "top1": 0.5})
+        assert state.look(step, {"loss": 0.5, "top1": 0.5})
+        return state.index
+
+    assert (index_after(at - 1), index_after(at)) == (1, 3)
+
+
 def test_one_good_step_in_the_window_is_no_plateau() -> None:
     assert followed(CHANGE, [0.5, 0.5, 0.52, 0.52]) == [2, 2, 2, 2]
     assert followed(CHANGE, [0.5, 0.5, 0.52, 0.52, 0.52]) == [2, 2, 2, 2, 1]

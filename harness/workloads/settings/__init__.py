@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.workloads.settings.applied import initial_weights, parameter_settings, rules_without_layer
 from harness.workloads.settings.setting import (
+    TOO_LONG,
     Adam,
     Evaluation,
     Multipliers,
@@ -15,6 +16,7 @@ from harness.workloads.settings.setting import (
 )
 
 __all__ = [
+    "TOO_LONG",
     "Adam",
     "Evaluation",
     "Multipliers",

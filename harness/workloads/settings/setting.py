@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.fields import FileModel, NonNegativeInt, NonNegativeNumber, PositiveInt, PositiveNumber, Slug
-from harness.schedules import LearningRate, PlateauRule
+from harness.schedules import MOST_STEPS, LearningRate, PlateauRule
 from harness.workloads.initialisation import Filler, Initialisation
 from harness.yaml_files import find_named, load_yaml, names_in, validate
 
@@ -124,6 +124,16 @@ class EarlyStopping(FileModel):
     smallest_improvement: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
 
 
+def _check_length(value: float) -> float:
+    if value > MOST_STEPS:
+        raise ValueError(f"should be at most {MOST_STEPS}, not {value!r}: {TOO_LONG}")
+    return value
+
+
+TOO_LONG = "a rate, a loss and a record of every step are kept"
+"""Why a training has no more than `MOST_STEPS` steps."""
+
+
 class Setting(FileModel):
     """A full set of hyper-parameters. The length is given by `steps` or by `epochs`, exactly one of them.
 
@@ -136,10 +146,10 @@ class Setting(FileModel):
     """
 
     name: Slug = Field(validation_alias=AliasChoices("setting", "name"))
-    steps: PositiveInt | None = None
-    epochs: PositiveNumber | None = None
+    steps: Annotated[PositiveInt, AfterValidator(_check_length)] | None = None
+    epochs: Annotated[PositiveNumber, AfterValidator(_check_length)] | None = None
     batch_size: PositiveInt
-    warm_up_steps: NonNegativeInt = 1
+    warm_up_steps: Annotated[NonNegativeInt, AfterValidator(_check_length)] = 1
     optimizer: Optimizer
     learning_rate: LearningRate
     multipliers: Multipliers = Multipliers()
