@@ -56,9 +56,7 @@ def _rate_misfits(setting: Setting, steps: int) -> Iterator[tuple[KeyPath, str]]
             message = f"validation.every_steps {every} should be smaller than the {steps} steps: "
             yield ("validation", "every_steps"), f"{message}{rule.policy} would never change the rate"
         elif looks < (least := rule.least_evaluations):
-            message = (
-                f"learning_rate: {rule.policy} changes the rate after {least} evaluations of validation images"
-            )
+            message = f"learning_rate: {rule.policy} changes the rate after {least} evaluations of validation images"
             when = f"one every {every} steps, after {warm_up} warm-up steps and before the last of {steps} steps"
             yield ("learning_rate",), f"{message} at the soonest, and there are {looks}: {when}"
         try:
