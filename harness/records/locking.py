@@ -48,7 +48,9 @@ def study_lock(store_path: Path | str, study: str, on_wait: Callable[[str], None
 def _acquire(path: Path, study: str, on_wait: Callable[[str], None]) -> int | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)  # who may run the study next, the umask says
+        descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666
+        )  # who may run the study next, the umask says
         try:
             if not _lock(descriptor, path, study, on_wait):
                 if os.fstat(descriptor).st_size == 0:  # no holder has written itself into it
