@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_closed_output_does_not_lend_its_number_to_a_file() -> None:
         cwd=PROJECT_ROOT,
         check=True,
     )
-    assert run.stderr.split() == [str(os.stat(os.devnull).st_rdev), "True", "True"]
+    assert run.stderr.split() == [str(Path(os.devnull).stat().st_rdev), "True", "True"]
 
 
 @pytest.mark.parametrize(
