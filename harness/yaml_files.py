@@ -169,9 +169,12 @@ class _NodeReader:
         return mapping
 
     def _read_key(self, node: yaml.Node) -> str | None:
+        noted = len(self.problems)
         key = self._read_scalar(node) if isinstance(node, yaml.ScalarNode) else None
         if isinstance(key, str) and key != "<<":
             return key
+        if len(self.problems) > noted:  # it is no valid scalar either, which has been said
+            return None
         self._note(node, f"a key should be text, not {getattr(node, 'value', node)!r} (quote it if it is meant)")
         return None
 

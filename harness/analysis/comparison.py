@@ -14,7 +14,7 @@ from harness.analysis.notes import notes
 from harness.analysis.sampling import Sampling, sampling_of
 from harness.analysis.stability import Stability, judge_stability
 from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, summarise
-from harness.errors import DlgaugeError
+from harness.errors import DlgaugeError, StoreError
 from harness.records.cost import cost_to_threshold
 from harness.records.validation import NO_VALIDATION
 
@@ -295,7 +295,10 @@ def _number(key: str, record: Record) -> tuple[Any, Any, tuple[str, ...]]:
     """A value of the summary, or a cost worked out from the record's tables; why there is none; the energy of what."""
     if cost := cost_column(key):
         name, percent = cost
-        found = cost_to_threshold(record, percent)
+        try:
+            found = cost_to_threshold(record, percent)
+        except StoreError as error:  # of one record: the others are compared
+            return None, f"{error.where}: {error.what}" if error.where else error.what, ()
         return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
     return record.summary.get(key), _not_measured_of(record).get(key), ()
 

@@ -71,6 +71,7 @@ def _root(
 
 def main() -> None:
     """Run the program; an error a user can act on is one message and exit status 2, never a traceback."""
+    _open_missing()
     try:
         try:
             app()
@@ -83,6 +84,18 @@ def main() -> None:
         _fail(_words(error))
     except KeyboardInterrupt:
         sys.exit(EXIT_CANCELLED)
+
+
+def _open_missing() -> None:
+    """Make a standard stream that is closed (`>&-`) the null device: else the next file opened would take its number.
+
+    A child process writes its output to that number, whatever file it is.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in the order of their numbers
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
 
 
 def _flush() -> None:
@@ -116,7 +129,8 @@ def _words(error: OSError) -> str:
     """An error of the operating system that no command has foreseen, without its number."""
     reason = error.strerror or str(error)
     if error.filename is not None:
-        return f"{os.fsdecode(error.filename)}: {reason}"
+        named = error.filename  # the number of a descriptor, where the call was given one
+        return f"{f'descriptor {named}' if isinstance(named, int) else os.fsdecode(named)}: {reason}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
         return f"writing failed, to standard output or a file: {reason}\n  what is there is not whole"
     return reason

@@ -82,7 +82,8 @@ def _certified(
     try:
         resolved = resolve_profile(load_profile(profile or DEFAULT_PROFILE), allowed_cpus())
     except CpusNotThere as error:
-        raise DlgaugeError(f"profile {profile!r}: {error}", hint="name a profile that fits this machine") from None
+        named = profile or DEFAULT_PROFILE
+        raise DlgaugeError(f"profile {named!r}: {error}", hint="name a profile that fits this machine") from None
     known = load_frameworks()
     names = [part.strip() for part in frameworks.split(",") if part.strip()]
     chosen = [one for one in choose_frameworks(known, names) if one.name != REFERENCE]

@@ -52,7 +52,7 @@ class TrialView:
         self._trained_per_s: float | None = None
         self._samples_per_s: float | None = None
         self._loss: float | None = None
-        self._accuracy: dict[str, float] = {}
+        self._accuracy: dict[str, float | None] = {}
 
     def on_event(self, event: dict[str, Any]) -> str | None:
         """Take in an event; returns a line when it is worth one."""
@@ -76,7 +76,7 @@ class TrialView:
         parts = [self._phase]
         if self._loss is not None:
             parts.append(f"loss {self._loss:.4f}")
-        parts += [f"{split} top-1 {100 * accuracy:.2f} %" for split, accuracy in self._accuracy.items()]
+        parts += [_accuracy_text(split, top1) for split, top1 in self._accuracy.items()]
         if self._samples_per_s is not None:
             parts.append(f"{self._samples_per_s:,.0f} samples/s")
         return ", ".join(parts)
@@ -94,13 +94,18 @@ class TrialView:
 
     def _evaluated(self, event: dict[str, Any]) -> str:
         """One evaluation: of which split, and how fast the training before it was, once."""
-        parts = [f"{event['split']} top-1 {100 * event['top1']:.2f} %"]
+        parts = [_accuracy_text(event["split"], event["top1"])]
         if self._loss is not None:
             parts.append(f"training loss {self._loss:.4f}")
         if self._trained_per_s is not None:
             parts.append(f"trained at {self._trained_per_s:,.0f} samples/s")
         self._trained_per_s = None
         return f"step {event['step']}/{self.steps}: {', '.join(parts)}"
+
+
+def _accuracy_text(split: str, top1: float | None) -> str:
+    """An accuracy (a fraction) of a split in words; None: a probability of the evaluation was not finite."""
+    return f"{split} top-1 " + ("has no finite result" if top1 is None else f"{100 * top1:.2f} %")
 
 
 class PlainObserver:

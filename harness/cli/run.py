@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from harness.execution import StudyResult, TerminationKind, TrialOutcome
     from harness.execution.stopping import StopRequest
+    from harness.records import Salvaged
     from harness.study import Plan, Study, Trial
 
 EXIT_FAILURES = 1
@@ -40,7 +41,8 @@ def run(
     plan = make_plan(loaded)
     store_path = store or default_store()
     keeper = StoreKeeper(store_path)
-    _print_salvaged(keeper)
+    for line in _salvaged_lines(keeper.salvaged):
+        print(line)
     _print_plan(loaded, plan)
     try:
         with stop_on_signals() as stop, make_observer() as observer:
@@ -68,11 +70,21 @@ class StoreKeeper:
         self._store = Store(path, create=True)
         self.salvaged = keep_abandoned(path)
 
-    def alone(self, study: str, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
-        """See `Keeper`."""
-        from harness.records import study_lock
+    @contextmanager
+    def alone(self, study: str, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """See `Keeper`; what the run that was waited for left behind, if it was killed, becomes records too."""
+        from harness.records import keep_abandoned, study_lock
 
-        return study_lock(self._path, study, on_wait)
+        waited: list[str] = []
+
+        def note(line: str) -> None:
+            waited.append(line)
+            on_wait(line)
+
+        with study_lock(self._path, study, note):
+            for line in _salvaged_lines(keep_abandoned(self._path)) if waited else ():
+                on_wait(line)
+            yield
 
     def final_termination(self, trial: Trial) -> TerminationKind | None:
         """See `Keeper`."""
@@ -126,13 +138,13 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def _print_salvaged(keeper: StoreKeeper) -> None:
-    for record in keeper.salvaged.records:
-        print(f"kept what an earlier run left behind: {record.label}: {record.termination} ({record.path})")
-    for folder in keeper.salvaged.left:
-        print(f"still running without its dlgauge, looked at again by the next run: {folder}")
-    for folder in keeper.salvaged.unreadable:
-        print(f"measurements without a readable outcome.json, kept but no record can be made of them: {folder}")
+def _salvaged_lines(salvaged: Salvaged) -> Iterator[str]:
+    for record in salvaged.records:
+        yield f"kept what an earlier run left behind: {record.label}: {record.termination} ({record.path})"
+    for folder in salvaged.left:
+        yield f"still running without its dlgauge, looked at again by the next run: {folder}"
+    for folder in salvaged.unreadable:
+        yield f"measurements without a readable outcome.json, kept but no record can be made of them: {folder}"
 
 
 def _print_plan(study: Study, plan: Plan) -> None:

@@ -22,6 +22,7 @@ from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
 from harness.execution.outcome_file import write_start
 from harness.execution.stopping import StopRequest
 from harness.execution.tailing import EventTail, Step, last_step, log_tail
+from harness.execution.telling import Teller
 from harness.execution.termination import Evidence, classify
 from harness.execution.trial_files import write_trial_files
 from harness.sampling.client import SamplerProcess
@@ -183,7 +184,7 @@ class _Watch:
         self._observer = observer
         self._course = course
         self._shown = 0
-        self._listening = True
+        self._teller = Teller()
 
     def until_end(self, stop: StopRequest, time_limit_s: float) -> None:
         """Wait for the worker's end, the time limit, or a request to stop; the latter two end the worker."""
@@ -210,20 +211,12 @@ class _Watch:
             self._course.events.append(event)
             if event.get("event") == "evaluation":
                 self._show_progress()  # what is shown beside the accuracy is then the loss of that very step
-            self._tell(self._observer.on_event, event)
+            self._teller.tell(self._observer.on_event, event)
 
     def _show_progress(self) -> None:
         if (step := last_step(self._folder / STEPS_FILE)) and step.step != self._shown:
             self._shown = step.step
-            self._tell(self._observer.on_step, step)
-
-    def _tell(self, method: Callable[[Any], None], value: Any) -> None:
-        """A terminal that has gone (a broken pipe, a full disk) is no reason to lose the trial."""
-        if self._listening:
-            try:
-                method(value)
-            except OSError:
-                self._listening = False
+            self._teller.tell(self._observer.on_step, step)
 
 
 def _run_canary(canary: Canary | None, when: str, trial: Trial, course: _Course) -> None:

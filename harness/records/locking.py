@@ -21,7 +21,7 @@ def study_lock(store_path: Path | str, study: str, on_wait: Callable[[str], None
     """Hold a study of a store: a second run of it waits here until the first has ended, however it ends.
 
     The lock is the kernel's (`flock` on `<store>/.running/<study>.lock`), so that of a killed process is free at once.
-    The file tells who holds it; it is removed at the end.
+    The file tells who holds it; it is removed at the end, unless somebody has put another one in its place.
 
     Args:
         store_path: the store.
@@ -41,17 +41,20 @@ def study_lock(store_path: Path | str, study: str, on_wait: Callable[[str], None
         yield
     finally:
         if descriptor is not None:
-            with suppress(OSError):
-                path.unlink()  # while it is held: whoever waits for it finds another file at its place, or none
+            _remove(descriptor, path)  # while it is held: whoever waits for it finds another file at its place, or none
             os.close(descriptor)
 
 
 def _acquire(path: Path, study: str, on_wait: Callable[[str], None]) -> int | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666
+        )  # who may run the study next, the umask says
         try:
             if not _lock(descriptor, path, study, on_wait):
+                if os.fstat(descriptor).st_size == 0:  # no holder has written itself into it
+                    _remove(descriptor, path)
                 os.close(descriptor)
                 return None
             if _is_at(descriptor, path):
@@ -68,12 +71,25 @@ def _lock(descriptor: int, path: Path, study: str, on_wait: Callable[[str], None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        on_wait(f"{_holder(path)} runs study {study!r} in this store; waiting for its end")
+        _tell(on_wait, f"{_holder(path)} runs study {study!r} in this store; waiting for its end")
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # a signal whose handler raises ends the wait
     except OSError as error:
-        on_wait(f"no lock on {path} ({error.strerror}): a second run of this study would run the same trials")
+        _tell(on_wait, f"no lock on {path} ({error.strerror}): a second run of this study would run the same trials")
         return False
     return True
+
+
+def _tell(on_wait: Callable[[str], None], line: str) -> None:
+    """A terminal that has gone is no error of the store, and no reason not to wait."""
+    with suppress(OSError):
+        on_wait(line)
+
+
+def _remove(descriptor: int, path: Path) -> None:
+    """Remove the descriptor's file; another one that somebody has put in its place stays."""
+    with suppress(OSError):
+        if _is_at(descriptor, path):
+            path.unlink()
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

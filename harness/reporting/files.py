@@ -12,7 +12,8 @@ from harness.errors import DlgaugeError
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, replacing it by one rename; folders above it are made.
 
-    What is there and no regular file (a device, a pipe) is written into, not replaced.
+    A symbolic link stays: what it leads to is written. What is no regular file (a device, a pipe) is written into, not
+    replaced.
 
     Raises:
         DlgaugeError: the file cannot be written.
@@ -27,15 +28,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         if path.exists() and not path.is_file() and not path.is_dir():
             path.write_bytes(content)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
             temporary = Path(file.name)
             file.write(content)
         # A temporary file is private; a result is as readable as any file that the user makes.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

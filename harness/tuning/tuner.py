@@ -13,6 +13,7 @@ from harness.execution import EnvironmentState, StudyRunner, TrialOutcome
 from harness.execution.stopping import StopRequest
 from harness.execution.study_runner import StudyObserver
 from harness.execution.tailing import Step
+from harness.execution.telling import Teller
 from harness.execution.trial_runner import Observer
 from harness.records import Store
 from harness.study import Cell, FrameworkDescription, Plan, Study, Trial, make_plan
@@ -94,16 +95,19 @@ class Watch:
 
 @dataclass
 class _Both:
+    """Tells two; a display that fails silences itself alone, as the other one may be what ends bad candidates."""
+
     inner: Observer
     other: Callable[[dict[str, Any]], None] | None
+    display: Teller = field(default_factory=Teller)
 
     def on_event(self, event: dict[str, Any]) -> None:
         if self.other:
             self.other(event)
-        self.inner.on_event(event)
+        self.display.tell(self.inner.on_event, event)
 
     def on_step(self, step: Step) -> None:
-        self.inner.on_step(step)
+        self.display.tell(self.inner.on_step, step)
 
 
 class Tuner:

@@ -270,6 +270,23 @@ def test_energies_of_one_part_need_no_note(tmp_path: Path) -> None:
     assert not any("Energy" in note for note in compare(Store(tmp_path).records(), ("joules_to:1",)).notes)
 
 
+@pytest.mark.parametrize("damaged", [True, False])
+def test_one_unreadable_table_costs_one_value(tmp_path: Path, damaged: bool) -> None:
+    for seed in (1, 2):
+        factories.publish_trial(tmp_path, seed=seed)
+    path = Store(tmp_path).records()[0].path / "evaluations.parquet"
+    if damaged:
+        path.write_bytes(b"no parquet")
+    else:
+        path.unlink()
+    (cell,) = compare(Store(tmp_path).records(), ["steps_to:50", "training_time_s"]).cells
+    assert len(cell.values["steps_to:50"].by_seed) == 1
+    ((reason, count),) = cell.values["steps_to:50"].missing.items()
+    assert reason.startswith(f"{path}: the table evaluations cannot be read")
+    assert count == 1
+    assert len(cell.values["training_time_s"].by_seed) == 2
+
+
 @pytest.mark.parametrize("key", ["steps_to:x", "steps_to:0", "steps_to:", "joules_to:101"])
 def test_a_cost_needs_an_accuracy(key: str) -> None:
     with pytest.raises(DlgaugeError, match="accuracy"):

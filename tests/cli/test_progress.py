@@ -13,7 +13,7 @@ def phase(name: str, step: int, t_s: float) -> dict[str, object]:
     return {"event": "phase", "phase": name, "step": step, "t_ns": int(t_s * SECOND_NS)}
 
 
-def evaluation(split: str, step: int, top1: float) -> dict[str, object]:
+def evaluation(split: str, step: int, top1: float | None) -> dict[str, object]:
     return {"event": "evaluation", "split": split, "step": step, "top1": top1, "loss": 0.5}
 
 
@@ -37,3 +37,10 @@ def test_validation_and_test_are_told_apart_and_a_speed_is_told_once() -> None:
     assert view.figures() == "train, loss 0.2500, validation top-1 50.00 %, test top-1 75.00 %"
     view.on_step(step_of(150, 21))
     assert view.figures().endswith("3,200 samples/s")
+
+
+def test_an_evaluation_that_is_not_finite_is_told_in_words() -> None:
+    view = TrialView(make_trial(batch_size=64, steps=200))
+    line = view.on_event(evaluation("validation", 100, None))
+    assert line == "step 100/200: validation top-1 has no finite result"
+    assert view.figures() == "launch, validation top-1 has no finite result"

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.parity import _certified
+from harness.errors import DlgaugeError
 from harness.parity.workload_cases import PAPER_WORKLOADS, find_case
+from harness.study import profile
+from harness.study.model import DEFAULT_PROFILE
 from harness.workloads import parameter_count
 from tests.study.test_plan_command import dlgauge
 
@@ -62,6 +66,16 @@ def test_what_parity_refuses(arguments: tuple[str, ...], message: str) -> None:
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("asked", [None, "cpu2"])
+def test_a_profile_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch, asked: str | None) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise profile.CpusNotThere("there are not 2 CPUs")
+
+    monkeypatch.setattr(profile, "resolve_profile", refuse)
+    with pytest.raises(DlgaugeError, match=f"profile '{asked or DEFAULT_PROFILE}': there are not 2 CPUs"):
+        _certified([], "", asked, quiet=True)
 
 
 @pytest.mark.parametrize("name", PAPER_WORKLOADS)

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.run import StoreKeeper
 from harness.errors import StoreError
 from harness.paths import PROJECT_ROOT
 from harness.records import Store, locking, study_lock
 from tests.execution import fake_study
 from tests.execution.fake_study import write_study
+from tests.records.test_salvage import left_behind
 
 HOLD = """
 import sys, time
@@ -67,6 +69,23 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path, holder: subprocess.Popen[
     Store(tmp_path)  # what is left is a store still
 
 
+def test_what_the_awaited_run_left_behind_becomes_records(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    keeper, told = StoreKeeper(tmp_path), list[str]()
+
+    def on_wait(line: str) -> None:
+        told.append(line)
+        if len(told) == 1:
+            left_behind(tmp_path)
+            holder.kill()
+
+    with keeper.alone("mine", on_wait):
+        (record,) = Store(tmp_path).records()
+        assert record.termination == "killed"
+    waiting, kept = told
+    assert "waiting for its end" in waiting
+    assert kept == f"kept what an earlier run left behind: {record.label}: killed ({record.path})"
+
+
 def test_another_study_is_not_held(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     with study_lock(tmp_path, "other", pytest.fail):
         assert holder.poll() is None
@@ -80,6 +99,34 @@ def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest
     told: list[str] = []
     with study_lock(tmp_path, "mine", told.append):
         assert "no lock on" in told[0]
+    assert list((tmp_path / ".running").iterdir()) == []
+
+
+def test_a_terminal_that_has_gone_is_no_error_of_the_store(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    def gone(_line: str) -> None:
+        holder.kill()
+        raise BrokenPipeError("gone")
+
+    with study_lock(tmp_path, "mine", gone):
+        assert holder.wait(10) == -signal.SIGKILL
+
+
+def test_another_file_at_its_place_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".running" / "mine.lock"
+    with study_lock(tmp_path, "mine", pytest.fail):
+        path.unlink()
+        path.write_text("of somebody else")
+    assert path.read_text() == "of somebody else"
+
+
+def test_the_mode_of_the_lock_is_for_the_umask_to_say(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        with study_lock(tmp_path, "mine", pytest.fail):
+            mode = (tmp_path / ".running" / "mine.lock").stat().st_mode & 0o777
+    finally:
+        os.umask(before)
+    assert mode == 0o664
 
 
 def test_a_store_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

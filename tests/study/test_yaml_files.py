@@ -70,6 +70,13 @@ def test_repeated_keys_and_bad_values_are_told_at_once() -> None:
     assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["2", "3", "4", "5", "6"]
 
 
+def test_a_key_that_is_no_valid_value_is_told_once() -> None:
+    with pytest.raises(FileFormatError) as caught:
+        parse_yaml("a: 1\n2026-13-45: 2\n", Path("x.yaml"))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("x.yaml:2: not a valid value: '2026-13-45'")
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cli.progress import PlainObserver
+from harness.cli.progress import PlainObserver, TrialView
 from harness.cli.run import StoreKeeper
 from harness.errors import FileFormatError
 from harness.execution import StudyRunner
@@ -185,6 +185,20 @@ def test_a_pruned_run_leaves_a_record_that_says_so(tmp_path: Path) -> None:
     assert (found.outcome, found.trials) == ("pruned", (record.id,))
     again = Setup(tmp_path)
     assert again.run(1).begun == 0  # the next run does not try it again
+
+
+def test_a_display_that_has_gone_does_not_end_the_pruning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup(tmp_path, behaviour="slow")
+
+    def gone(self: TrialView, _told: Any) -> None:
+        raise BrokenPipeError("gone")
+
+    monkeypatch.setattr(TrialView, "on_event", gone)
+    monkeypatch.setattr(TrialView, "on_step", gone)
+    setup.search.report = lambda *_: "pruned: bad"  # type: ignore[method-assign]
+    assert setup.run(1).begun == 1
+    (record,) = setup.store.records("tuned")
+    assert record.manifest["termination"]["reason"] == "pruned: bad"
 
 
 def test_a_stopped_search_keeps_its_candidate(tmp_path: Path) -> None:
