@@ -19,6 +19,8 @@ from harness.reporting.text import latex_escaped, markdown_escaped, one_line
 FORMAT_VERSION = 1
 """Version of the JSON forms. History: 1, the first form."""
 
+UNTESTED = "one seed: not tested"
+
 CSV_FIELDS = (
     "dataset",
     "dataset_content_sha256",
@@ -235,7 +237,9 @@ def _cells(ranking: Ranking, entry: Entry) -> list[str]:
 def _remark(entry: Entry) -> str:
     if entry.diverged:
         return diverged_text(entry.diverged, len(entry.trials))
-    return "" if entry.standing is Standing.FULL else (entry.reason or "")
+    if entry.standing is Standing.FULL:
+        return UNTESTED if entry.value is not None and entry.value.n == 1 else ""
+    return entry.reason or ""
 
 
 def _facts(ranking: Ranking) -> list[str]:

@@ -10,6 +10,7 @@ from harness.analysis.policies.criteria import Settings, cost_at, parse_by
 from harness.analysis.policies.grouping import certificate_note, group_rows, notes_on
 from harness.analysis.policies.ranking import Entry, Ranking, Standing, rank
 from harness.errors import DlgaugeError
+from harness.reporting.policies import ranking_text
 from tests.analysis.policies.synthetic import EXP, FIX, HOT, TRI, make_row, make_rows
 
 ACCURACY = {"accuracy": 1.0}
@@ -72,6 +73,36 @@ def test_one_seed_has_no_interval_no_test_and_no_tier() -> None:
     assert all(entry.value is not None and entry.value.half_width is None for entry in ranking.entries)
     assert any("one seed" in note for note in ranking.notes)
     assert of(ranking, "FIX").against_leader.reason == "one seed: no test"  # type: ignore[union-attr]
+
+
+ONE_SEED = {"policy": "FIX", "k0": 0.03}
+
+
+def test_a_policy_of_one_seed_is_in_no_tier_and_no_leader() -> None:
+    """Far below the leader, but with one seed: it would have dragged the threshold to 50 %."""
+    ranking = ranked([*ALIKE, make_row(ONE_SEED, 1, 50.0), *make_rows(EXP, [80.0, 80.7, 80.3])])
+    assert [(entry.function, entry.tier) for entry in ranking.entries] == [
+        ("TRI", 1),
+        ("FIX", 1),
+        ("EXP", 2),
+        ("FIX", None),
+    ]
+    assert [entry.function for entry in ranking.leaders] == ["TRI", "FIX"]
+    assert ranking.threshold_percent == pytest.approx(97.0)
+    last = ranking.entries[-1]
+    assert last.p_adjusted is None
+    assert last.against_leader is not None
+    assert last.against_leader.reason == "one seed: no test"
+
+
+def test_a_lucky_policy_of_one_seed_on_top_does_not_switch_off_the_tests() -> None:
+    ranking = ranked([make_row(ONE_SEED, 1, 99.9), *ALIKE, *make_rows(EXP, [80.0, 80.7, 80.3])])
+    assert [(entry.rank, entry.tier) for entry in ranking.entries] == [(1, None), (2, 1), (3, 1), (4, 2)]
+    assert [entry.function for entry in ranking.leaders] == ["TRI", "FIX"]
+    assert of(ranking, "EXP").p_adjusted == ranked([*ALIKE, *make_rows(EXP, [80.0, 80.7, 80.3])]).entries[2].p_adjusted
+    assert any("above the first tier by one seed alone, untested: lrPolicy_FIX+k0_0.03" in n for n in ranking.notes)
+    text = ranking_text([ranking], [])
+    assert [line for line in text.splitlines() if "one seed: not tested" in line][0].lstrip().startswith("1 ")
 
 
 def test_cost_ranks_what_always_reaches_before_what_sometimes_does() -> None:

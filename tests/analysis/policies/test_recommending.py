@@ -8,6 +8,7 @@ import pytest
 
 from harness.analysis.policies.nearness import Wanted
 from harness.analysis.policies.recommending import recommend
+from harness.reporting.policy_verdicts import recommendation_text
 from tests.analysis.policies.synthetic import EXP, FIX, HOT, TRI, make_row, make_rows
 
 CAFFE = {"framework": "caffe", "framework_version": "1.0.0"}
@@ -76,6 +77,24 @@ def test_batch_size_counts_by_its_ratio() -> None:
     found = recommend(ROWS, wanted(batch_size=256))
     assert found.distance == 2.0
     assert "batch size 64, not 256 (+2)" in found.nearness
+
+
+def test_what_no_test_says_is_said() -> None:
+    lucky = make_row({"policy": "FIX", "k0": 0.03}, 1, 99.9)
+
+    def said(rows: list[dict[str, Any]]) -> str:
+        return recommendation_text(recommend(rows, wanted()), None)
+
+    assert "no test says that it is the best; of one seed, not tested: 1" in said(
+        [lucky, *make_rows(TRI, [97.0, 97.1])]
+    )
+    assert functions(recommend([lucky, *ROWS], wanted())) == ["TRI", "FIX"]
+    assert "any of them may be the best; of one seed, not tested: 1" in said([lucky, *ROWS])
+    assert "one seed each, so no test says" in said([lucky, make_row(TRI, 1, 97.0)])
+    assert "the only policy with a result, of one seed" in said([lucky])
+    assert "no other that was tested is indistinguishable" in said(
+        [*make_rows(TRI, [97.0, 97.1, 97.2]), *make_rows(EXP, [80.0, 80.1, 80.2])]
+    )
 
 
 def of_steps(steps: int) -> dict[str, Any]:
