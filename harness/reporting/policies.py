@@ -11,9 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 import harness
+from harness.analysis.policies.entries import Entry, Ranking, Standing
 from harness.analysis.policies.intervals import Interval
 from harness.analysis.policies.naming import short_text
-from harness.analysis.policies.ranking import TEST, Entry, Ranking, Standing
+from harness.analysis.policies.ranking import TEST
 from harness.reporting.text import latex_escaped, markdown_escaped, one_line
 
 FORMAT_VERSION = 1
@@ -136,6 +137,7 @@ def ranking_values(ranking: Ranking) -> dict[str, Any]:
         "threshold_percent": ranking.threshold_percent,
         "threshold_is_chosen": ranking.threshold_is_chosen,
         "cost_unit": ranking.cost_unit,
+        "no_cost": ranking.no_cost,
         "test": TEST,
         "policies": [
             {**asdict(entry), "standing": entry.standing.name.lower(), "policy_values": json.loads(entry.policy_json)}

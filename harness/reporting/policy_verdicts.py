@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.policies.entries import Ranking, Standing
 from harness.analysis.policies.naming import short_text, text_of
 from harness.analysis.policies.neighbours import Neighbour
-from harness.analysis.policies.ranking import Ranking, Standing
 from harness.analysis.policies.recommending import Recommendation
 from harness.analysis.policies.robustness import AtScale, Robustness
 from harness.analysis.policies.verification import Tried, Verdict

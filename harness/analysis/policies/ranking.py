@@ -14,106 +14,20 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import replace
 from typing import Any
 
 from harness.analysis.policies import scoring
-from harness.analysis.policies.criteria import COST_UNITS, Criterion, Settings, criterion
-from harness.analysis.policies.grouping import Group, Row, certificate_note, framework_of
-from harness.analysis.policies.intervals import LEVEL, Difference, Interval, difference, holm, interval
+from harness.analysis.policies.criteria import COST_UNITS, Settings, criterion
+from harness.analysis.policies.entries import Divergence, Entry, Ranking, Standing, leaders_of
+from harness.analysis.policies.grouping import Group, Row, certificate_note, framework_of, profile_note
+from harness.analysis.policies.intervals import LEVEL, Difference, difference, holm, interval
 from harness.analysis.policies.scoring import Scores
 
 TEST = (
     "tiers: t tests over seeds against the tier's best, paired by seed where two or more are shared, else Welch's; "
     f"p adjusted by Holm within these comparisons; below {LEVEL:g} is distinguishable"
 )
-
-
-class Standing(IntEnum):
-    """How far a policy's result goes; the order of a ranking before any value."""
-
-    FULL = 0
-    PARTLY = 1
-    NONE = 2
-    DIVERGED = 3
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """A trial that diverged: where, and at which rate."""
-
-    framework: str
-    seed: int
-    step: int | None
-    learning_rate: float | None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One policy of a ranking.
-
-    Attributes:
-        policy_json: its key; `policy`: LRBench's string form; `function`: its name.
-        standing: FULL where every seed has a value; PARTLY and NONE where the threshold was not reached in some or all.
-        rank: 1 for the best; a policy whose standing is NONE or DIVERGED has one too, behind all others.
-        tier: 1 for the best policy of two seeds or more and those not distinguishable from it; None where no test is
-            possible.
-        value: of what is ranked by.
-        reason: why there is no value, or only in part.
-        against_leader: the difference to the leader of tier 1; `p_adjusted` by Holm within the ranking.
-        accuracy, cost: test accuracy in percent and cost until the threshold.
-        further: means of other columns.
-        seeds: that ran on every framework of the group.
-        pareto: no other policy is both as accurate and as cheap, and better in one.
-        trials: ids of the trials behind it.
-    """
-
-    policy_json: str
-    policy: str | None
-    function: str | None
-    standing: Standing
-    rank: int
-    tier: int | None
-    value: Interval | None
-    reason: str | None
-    against_leader: Difference | None
-    p_adjusted: float | None
-    accuracy: Interval | None
-    cost: Interval | None
-    cost_reached: tuple[int, int]
-    further: Mapping[str, float | None]
-    diverged: tuple[Divergence, ...]
-    seeds: tuple[int, ...]
-    trials: tuple[str, ...]
-    pareto: bool = False
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """All policies of a group in order.
-
-    Attributes:
-        by: criteria and weights, which add up to 1.
-        criteria: their definitions.
-        unit: of the values ranked by; `1` for a weighted score.
-        threshold_percent: of the costs; `threshold_is_chosen` where nobody gave one.
-    """
-
-    group: Group
-    by: Mapping[str, float]
-    criteria: tuple[Criterion, ...]
-    unit: str
-    entries: tuple[Entry, ...]
-    threshold_percent: float | None
-    threshold_is_chosen: bool
-    cost_unit: str
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def leaders(self) -> tuple[Entry, ...]:
-        """The best policy of two seeds or more and those not distinguishable from it; else the best of one seed."""
-        return leaders_of(self.entries)
 
 
 FURTHER = (
@@ -150,9 +64,15 @@ def rank(group: Group, by: Mapping[str, float], settings: Settings) -> Ranking:
     ordered = sorted(made, key=lambda entry: _order(entry, lower))
     tiered = _tiers(ordered, scores)
     ranked = [replace(entry, rank=position) for position, entry in enumerate(tiered, 1)]
-    threshold = settings.threshold_percent or _chosen_threshold(ranked, group)
+    no_cost = _no_cost(group, settings)
+    threshold = None if no_cost else settings.threshold_percent or _chosen_threshold(ranked, group)
     priced = [_with_cost(entry, group, threshold, settings.cost_unit) for entry in ranked]
-    notes = [*_notes(group, by, settings, ranked), *left_out, *scoring.scale_notes(scores, by, criteria)]
+    notes = [
+        *_notes(group, by, settings, ranked),
+        *([no_cost] if no_cost else []),
+        *left_out,
+        *scoring.scale_notes(scores, by, criteria),
+    ]
     return Ranking(
         group=group,
         by=dict(by),
@@ -162,6 +82,7 @@ def rank(group: Group, by: Mapping[str, float], settings: Settings) -> Ranking:
         threshold_percent=threshold,
         threshold_is_chosen=settings.threshold_percent is None,
         cost_unit=COST_UNITS[settings.cost_unit],
+        no_cost=no_cost,
         notes=tuple(notes),
     )
 
@@ -259,18 +180,20 @@ def _against(one: str, leader: str, scores: Mapping[str, Scores]) -> Difference 
     return difference(scores[one].values, scores[leader].values, max(scores[one].grain, scores[leader].grain))
 
 
-def leaders_of(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The first tier; where no policy has two seeds the best alone."""
-    full = [entry for entry in entries if entry.standing is Standing.FULL]
-    return tuple(entry for entry in full if entry.tier == 1) or tuple(full[:1])
-
-
 def _chosen_threshold(entries: Sequence[Entry], group: Group) -> float | None:
     """The lowest final test accuracy of a trial of the leaders, rounded down to 0.1 %: all of them reach it."""
     rows = [row for entry in leaders_of(entries) for row in group.policies[entry.policy_json]]
     accuracies = [float(row["final_top1_percent"]) for row in rows if row["final_top1_percent"] is not None]
     chosen = math.floor(min(accuracies) * 10 + 1e-9) / 10 if accuracies else 0.0
     return chosen if chosen > 0 else None
+
+
+def _no_cost(group: Group, settings: Settings) -> str | None:
+    """A mean of the seconds of several frameworks is the cost of none of them; steps are the same on all."""
+    if not group.pooled or settings.cost_unit == "steps":
+        return None
+    unit = COST_UNITS[settings.cost_unit]
+    return f"no cost and no front: {unit} of several frameworks have no common mean; --cost steps has one"
 
 
 def _with_cost(entry: Entry, group: Group, threshold: float | None, unit: str) -> Entry:
@@ -309,6 +232,8 @@ def _mean(rows: Sequence[Row], name: str) -> float | None:
 def _notes(group: Group, by: Mapping[str, float], settings: Settings, entries: Sequence[Entry]) -> list[str]:
     notes = []
     if note := certificate_note(group):
+        notes.append(note)
+    if note := profile_note(group):
         notes.append(note)
     if "accuracy" in by and settings.measure != "validation":
         held_out = json.loads(group.first["setting_json"]).get("validation")

@@ -14,9 +14,10 @@ from typing import Any
 
 from harness.analysis.policies.columns import COST_CURVE
 from harness.analysis.policies.criteria import Settings
+from harness.analysis.policies.entries import Entry, Ranking
 from harness.analysis.policies.grouping import Group, Row, group_rows
 from harness.analysis.policies.nearness import AFTER_BUDGET, Apart, Wanted, differences_of, nearness, size_of
-from harness.analysis.policies.ranking import Entry, Ranking, rank
+from harness.analysis.policies.ranking import rank
 
 
 @dataclass(frozen=True)
