@@ -181,7 +181,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
 
 
 def diverged_text(found: Iterable[Any], of: int) -> str:
-    """`2 of 3 diverged, first at step 12, rate 0.6`."""
+    """`2 of 3 diverged, first at step 12, counted from 1, rate 0.6`; a policy itself counts steps from 0."""
     listed = list(found)
     steps = sorted(
         ((one.step, one.learning_rate) for one in listed if one.step is not None),
@@ -190,7 +190,7 @@ def diverged_text(found: Iterable[Any], of: int) -> str:
     text = f"{len(listed)} of {of} diverged"
     if steps:
         step, rate = steps[0]
-        text += f", first at step {step}, rate {'unknown' if rate is None else f'{rate:.6g}'}"
+        text += f", first at step {step}, counted from 1, rate {'unknown' if rate is None else f'{rate:.6g}'}"
     return text
 
 

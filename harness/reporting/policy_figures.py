@@ -133,7 +133,7 @@ def _first(entry: Entry) -> str:
         return f"{len(entry.diverged)} of {len(entry.trials)}"
     step, rate = min(steps, key=lambda pair: pair[0])
     shown = "unknown" if rate is None else f"{rate:.4g}"
-    return f"{len(entry.diverged)} of {len(entry.trials)}, step {step}, rate {shown}"
+    return f"{len(entry.diverged)} of {len(entry.trials)}, step {step}, counted from 1, rate {shown}"
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -191,7 +191,7 @@ def _tried(one: Tried, policy: Policy | None) -> list[str]:
     remarks = []
     if one.diverged:
         _, step, rate = one.diverged[0]
-        remarks.append(f"{len(one.diverged)} diverged, first at step {step}, rate {_rate(rate)}")
+        remarks.append(f"{len(one.diverged)} diverged, first at step {step}, counted from 1, rate {_rate(rate)}")
     if one.missing:
         remarks.append(f"no result of seed {', '.join(map(str, one.missing))}")
     return [
@@ -211,7 +211,7 @@ def _at_scale(one: AtScale) -> list[str]:
     remarks = []
     if one.diverged:
         _, step, rate = one.diverged[0]
-        remarks.append(f"{len(one.diverged)} diverged, first at step {step}, rate {_rate(rate)}")
+        remarks.append(f"{len(one.diverged)} diverged, first at step {step}, counted from 1, rate {_rate(rate)}")
     if one.missing:
         remarks.append(f"no result of seed {', '.join(map(str, one.missing))}")
     return [

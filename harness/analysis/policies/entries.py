@@ -22,7 +22,7 @@ class Standing(IntEnum):
 
 @dataclass(frozen=True)
 class Divergence:
-    """A trial that diverged: where, and at which rate."""
+    """A trial that diverged: in which step, counted from 1, and at which rate; policies count steps from 0."""
 
     framework: str
     seed: int
