@@ -11,13 +11,16 @@ from dataclasses import asdict
 from typing import Any
 
 import harness
+from harness.analysis.policies.entries import Entry, Ranking, Standing
 from harness.analysis.policies.intervals import Interval
 from harness.analysis.policies.naming import short_text
-from harness.analysis.policies.ranking import TEST, Entry, Ranking, Standing
+from harness.analysis.policies.ranking import TEST
 from harness.reporting.text import latex_escaped, markdown_escaped, one_line
 
 FORMAT_VERSION = 1
 """Version of the JSON forms. History: 1, the first form."""
+
+UNTESTED = "one seed: not tested"
 
 CSV_FIELDS = (
     "dataset",
@@ -134,6 +137,7 @@ def ranking_values(ranking: Ranking) -> dict[str, Any]:
         "threshold_percent": ranking.threshold_percent,
         "threshold_is_chosen": ranking.threshold_is_chosen,
         "cost_unit": ranking.cost_unit,
+        "no_cost": ranking.no_cost,
         "test": TEST,
         "policies": [
             {**asdict(entry), "standing": entry.standing.name.lower(), "policy_values": json.loads(entry.policy_json)}
@@ -177,7 +181,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
 
 
 def diverged_text(found: Iterable[Any], of: int) -> str:
-    """`2 of 3 diverged, first at step 12, rate 0.6`."""
+    """`2 of 3 diverged, first at step 12, counted from 1, rate 0.6`; a policy itself counts steps from 0."""
     listed = list(found)
     steps = sorted(
         ((one.step, one.learning_rate) for one in listed if one.step is not None),
@@ -186,7 +190,7 @@ def diverged_text(found: Iterable[Any], of: int) -> str:
     text = f"{len(listed)} of {of} diverged"
     if steps:
         step, rate = steps[0]
-        text += f", first at step {step}, rate {'unknown' if rate is None else f'{rate:.6g}'}"
+        text += f", first at step {step}, counted from 1, rate {'unknown' if rate is None else f'{rate:.6g}'}"
     return text
 
 
@@ -235,7 +239,9 @@ def _cells(ranking: Ranking, entry: Entry) -> list[str]:
 def _remark(entry: Entry) -> str:
     if entry.diverged:
         return diverged_text(entry.diverged, len(entry.trials))
-    return "" if entry.standing is Standing.FULL else (entry.reason or "")
+    if entry.standing is Standing.FULL:
+        return UNTESTED if entry.value is not None and entry.value.n == 1 else ""
+    return entry.reason or ""
 
 
 def _facts(ranking: Ranking) -> list[str]:

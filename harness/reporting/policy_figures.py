@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.policies.entries import Entry, Ranking, Standing
 from harness.analysis.policies.naming import short_text
-from harness.analysis.policies.ranking import Entry, Ranking, Standing
 from harness.errors import DlgaugeError
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ def _draw_front(axes: Axes, ranking: Ranking) -> None:
     axes.grid(alpha=0.3)
     axes.set_ylabel("test top-1, %")
     if ranking.threshold_percent is None or not shown:
-        axes.text(0.5, 0.5, "no policy reached a threshold with every seed", transform=axes.transAxes, ha="center")
+        why = "no policy reached a threshold with every seed"
+        if ranking.no_cost:
+            why = f"no cost: {ranking.cost_unit} of several frameworks are not pooled"
+        axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center")
         return
     axes.set_xlabel(f"{ranking.cost_unit} until {ranking.threshold_percent:g} % is reached")
     for entry, cost, accuracy in shown:
@@ -130,7 +133,7 @@ def _first(entry: Entry) -> str:
         return f"{len(entry.diverged)} of {len(entry.trials)}"
     step, rate = min(steps, key=lambda pair: pair[0])
     shown = "unknown" if rate is None else f"{rate:.4g}"
-    return f"{len(entry.diverged)} of {len(entry.trials)}, step {step}, rate {shown}"
+    return f"{len(entry.diverged)} of {len(entry.trials)}, step {step}, counted from 1, rate {shown}"
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.policies.entries import Ranking, Standing
 from harness.analysis.policies.naming import short_text, text_of
 from harness.analysis.policies.neighbours import Neighbour
 from harness.analysis.policies.recommending import Recommendation
@@ -146,13 +147,6 @@ def _recommended(found: Recommendation) -> list[str]:
         remark = "reaches it first" if entry.policy_json == found.cheapest and len(ranking.leaders) > 1 else ""
         cost = mean_text(entry.cost) if entry.cost else "n/a"
         rows.append([str(entry.policy), mean_text(entry.accuracy), cost, str(len(entry.seeds)), remark])
-    several = len(ranking.leaders) > 1
-    tested = any(entry.p_adjusted is not None for entry in ranking.entries)
-    alone = (
-        "the best; no other is indistinguishable from it"
-        if tested or len(ranking.entries) == 1
-        else ("the best mean; one seed each, so no test says that it is the best")
-    )
     certificates = "; ".join(
         f"{name}: {', '.join(value[:12] for value in values)}" for name, values in evidence["certificates"].items()
     )
@@ -162,7 +156,7 @@ def _recommended(found: Recommendation) -> list[str]:
         "",
         aligned(rows, right=[False, True, True, True, False]),
         "",
-        "not distinguishable from each other: any of them may be the best" if several else alone,
+        _how_sure(ranking),
         f"evidence: {evidence['records']} records of {evidence['policies']} policies "
         f"({evidence['records_of_the_recommended']} of the recommended), seeds {seeds}, "
         f"on {', '.join(evidence['frameworks'])}; {ranking.group.title}",
@@ -172,13 +166,32 @@ def _recommended(found: Recommendation) -> list[str]:
     ]
 
 
+def _how_sure(ranking: Ranking) -> str:
+    """What the tests say of the leaders, and what they cannot say."""
+    first, *more = ranking.leaders
+    tested = any(entry.p_adjusted is not None for entry in ranking.entries)
+    single = [entry for entry in ranking.entries if entry.standing is Standing.FULL and entry.tier is None]
+    if first.tier is None:
+        if len(single) == 1:
+            return "the only policy with a result, of one seed: no interval and no test"
+        return "the best mean; one seed each, so no test says that it is the best"
+    said = "the only policy with a result"
+    if more:
+        said = "not distinguishable from each other: any of them may be the best"
+    elif tested:
+        said = "the best; no other that was tested is indistinguishable from it"
+    elif single:
+        said = "the only policy with two seeds or more: no test says that it is the best"
+    return said + (f"; of one seed, not tested: {len(single)}" if single else "")
+
+
 def _tried(one: Tried, policy: Policy | None) -> list[str]:
     found = one.difference
     spread = "" if found is None or found.half_width is None else f" ± {found.half_width:.2g}"
     remarks = []
     if one.diverged:
         _, step, rate = one.diverged[0]
-        remarks.append(f"{len(one.diverged)} diverged, first at step {step}, rate {_rate(rate)}")
+        remarks.append(f"{len(one.diverged)} diverged, first at step {step}, counted from 1, rate {_rate(rate)}")
     if one.missing:
         remarks.append(f"no result of seed {', '.join(map(str, one.missing))}")
     return [
@@ -198,7 +211,7 @@ def _at_scale(one: AtScale) -> list[str]:
     remarks = []
     if one.diverged:
         _, step, rate = one.diverged[0]
-        remarks.append(f"{len(one.diverged)} diverged, first at step {step}, rate {_rate(rate)}")
+        remarks.append(f"{len(one.diverged)} diverged, first at step {step}, counted from 1, rate {_rate(rate)}")
     if one.missing:
         remarks.append(f"no result of seed {', '.join(map(str, one.missing))}")
     return [

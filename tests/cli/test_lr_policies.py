@@ -46,7 +46,7 @@ def test_the_table_has_order_tiers_divergence_and_notes(store: Path) -> None:
     assert "TRI" in first
     assert "FIX k0=0.01" in second
     assert "EXP" in third
-    assert "6 of 6 diverged, first at step 101, rate" in last
+    assert "6 of 6 diverged, first at step 101, counted from 1, rate" in last
     assert "not distinguishable from the best: FIX k0=0.01" in pooled
     assert "tunes on the test images" in pooled
     assert "no parity certificate covers these trials" in pooled
@@ -83,7 +83,7 @@ def test_a_figure_of_the_ranking(store: Path, tmp_path: Path, suffix: str, begin
     assert "TRI" in (tmp_path / "ranking.txt").read_text()
     if suffix == "svg":
         drawn = path.read_text()
-        assert "diverged: 3 of 3, step 101" in drawn
+        assert "diverged: 3 of 3, step 101, counted from 1" in drawn
         assert drawn.count("EXP k0=0.02 gamma=0.999") == 3
 
 

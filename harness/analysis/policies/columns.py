@@ -49,7 +49,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("base_policy_json", "string", "", "identity", "that policy; the policy itself where the factor is 1"),
     Column("seed", "int64", "1", "identity", "seed of the trial"),
     Column("termination", "string", "", "state", "how the trial ended"),
-    Column("diverged_step", "int64", "1", "state", "step whose loss was not finite"),
+    Column("diverged_step", "int64", "1", "state", "step whose loss was not finite, counted from 1"),
     Column("diverged_learning_rate", "float64", "1", "state", "learning rate applied in that step"),
     Column("final_top1_percent", "float64", "percent", "gauge", "accuracy of the last evaluation of the test images"),
     Column("best_top1_percent", "float64", "percent", "gauge", "highest of all evaluations of the test images"),

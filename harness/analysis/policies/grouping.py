@@ -1,7 +1,8 @@
 """Which trials may be ranked together: the same work in everything but policy and seed, on one framework.
 
-Two policies are comparable where dataset content, preprocessing, network, loss and the whole setting but its policy are
-equal; costs in time, processor time and energy also need the same machine and hardware profile. Results of several
+Two policies are comparable where dataset content, preprocessing, network, loss, the whole setting but its policy, and
+the profile's precision and device (processor or GPU) are equal; costs in time, processor time and energy also need the
+same machine and the whole profile. Results of several
 frameworks are pooled only as means over the same seeds on all of them.
 """
 
@@ -15,6 +16,9 @@ from typing import Any
 
 RESULTS = ("completed", "diverged")
 """Terminations that say something about a policy."""
+
+USUAL = ("float32", "cpu", "unknown")
+"""Precision and device that a title does not name."""
 
 Row = Mapping[str, Any]
 
@@ -62,10 +66,11 @@ class Group:
 
     @property
     def title(self) -> str:
-        """One line: dataset, network, frameworks, length and batch size."""
+        """One line: dataset, network, frameworks, length and batch size; precision and device where unusual."""
         row = self.first
         where = " + ".join(self.frameworks)
-        return f"{row['dataset']} · {row['network']} · {where} · {row['steps']} steps of {row['batch_size']}"
+        on = "".join(f" · {one}" for one in (precision_of(row), device_of(row)) if one not in USUAL)
+        return f"{row['dataset']} · {row['network']} · {where} · {row['steps']} steps of {row['batch_size']}{on}"
 
     @property
     def certificates(self) -> dict[str, tuple[str, ...]]:
@@ -121,9 +126,39 @@ def framework_of(row: Row) -> str:
     return f"{row['framework']} {row['framework_version'] or ''}".strip()
 
 
-def conditions_of(row: Row) -> tuple[str, str]:
-    """What two policies must share to be compared."""
-    return str(row["workload_sha256"]), str(row["setting_json"])
+def conditions_of(row: Row) -> tuple[str, ...]:
+    """What two policies must share to be compared: they change what is computed, not only how fast."""
+    return str(row["workload_sha256"]), str(row["setting_json"]), precision_of(row), device_of(row)
+
+
+def precision_of(row: Row) -> str:
+    """Of the hardware profile; `unknown` where the row does not say."""
+    return str(_profile(row).get("precision") or "unknown")
+
+
+def device_of(row: Row) -> str:
+    """`gpu` where the hardware profile has any, else `cpu`; `unknown` where the row does not say."""
+    gpus = _profile(row).get("gpus")
+    return "unknown" if gpus is None else "gpu" if gpus else "cpu"
+
+
+def profile_note(group: Group) -> str | None:
+    """That trials of several hardware profiles are ranked together, where they are."""
+    names: dict[str, int] = {}
+    for row in group.rows:
+        names[str(row["profile"])] = names.get(str(row["profile"]), 0) + 1
+    if len({row["profile_json"] for row in group.rows}) < 2:
+        return None
+    said = ", ".join(f"{name} {count}" for name, count in sorted(names.items()))
+    return (
+        f"ranked together from trials of different hardware profiles of one precision and device ({said}); of each "
+        "framework, policy and seed the latest trial counts"
+    )
+
+
+def _profile(row: Row) -> Mapping[str, Any]:
+    value = json.loads(row["profile_json"] or "{}")
+    return value if isinstance(value, Mapping) else {}
 
 
 def notes_on(groups: Sequence[Group], rows: Iterable[Row]) -> list[str]:
@@ -166,7 +201,7 @@ def _setting_notes(groups: Sequence[Group]) -> list[str]:
     notes = []
     for (dataset, network, frameworks), found in alike.items():
         flat = [_flat({"setting": json.loads(group.first["setting_json"])}) for group in found]
-        flat = [{**one, "workload": group.first["workload_sha256"]} for one, group in zip(flat, found, strict=True)]
+        flat = [{**one, **_beside(group.first)} for one, group in zip(flat, found, strict=True)]
         paths = sorted({path for one in flat for path in one})
         differing = [path for path in paths if len({json.dumps(one.get(path)) for one in flat}) > 1]
         if differing:
@@ -174,6 +209,11 @@ def _setting_notes(groups: Sequence[Group]) -> list[str]:
             where = f"{dataset} · {network} · {' + '.join(frameworks)}"
             notes.append(f"{where}: {len(found)} rankings, for trials that differ in {names} are not ranked together")
     return notes
+
+
+def _beside(row: Row) -> dict[str, Any]:
+    """The conditions that stand in no setting."""
+    return {"workload": row["workload_sha256"], "precision": precision_of(row), "device": device_of(row)}
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

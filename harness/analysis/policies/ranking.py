@@ -3,8 +3,9 @@
 Tiers: the best policy leads the first; every other is compared with it by a t test over the seeds (paired where two
 seeds or more are shared, else Welch's), the p values are adjusted by Holm within this family of comparisons, and what
 is not below 0.05 is not distinguishable from the leader: it shares its tier. The best of the others leads the next
-tier, and so on. The leader is chosen by the same results, so it profits from its luck; a tier of several policies means
-that any of them may be the best.
+tier, and so on. A policy with a value of one seed cannot be tested: it leads no tier and is in none. The leader is
+chosen by the same results, so it profits from its luck; a tier of several policies means that any of them may be the
+best.
 """
 
 from __future__ import annotations
@@ -13,106 +14,20 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import replace
 from typing import Any
 
 from harness.analysis.policies import scoring
-from harness.analysis.policies.criteria import COST_UNITS, Criterion, Settings, criterion
-from harness.analysis.policies.grouping import Group, Row, certificate_note, framework_of
-from harness.analysis.policies.intervals import LEVEL, Difference, Interval, difference, holm, interval
+from harness.analysis.policies.criteria import COST_UNITS, Settings, criterion
+from harness.analysis.policies.entries import Divergence, Entry, Ranking, Standing, leaders_of
+from harness.analysis.policies.grouping import Group, Row, certificate_note, framework_of, profile_note
+from harness.analysis.policies.intervals import LEVEL, Difference, difference, holm, interval
 from harness.analysis.policies.scoring import Scores
 
 TEST = (
     "tiers: t tests over seeds against the tier's best, paired by seed where two or more are shared, else Welch's; "
     f"p adjusted by Holm within these comparisons; below {LEVEL:g} is distinguishable"
 )
-
-
-class Standing(IntEnum):
-    """How far a policy's result goes; the order of a ranking before any value."""
-
-    FULL = 0
-    PARTLY = 1
-    NONE = 2
-    DIVERGED = 3
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """A trial that diverged: where, and at which rate."""
-
-    framework: str
-    seed: int
-    step: int | None
-    learning_rate: float | None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One policy of a ranking.
-
-    Attributes:
-        policy_json: its key; `policy`: LRBench's string form; `function`: its name.
-        standing: FULL where every seed has a value; PARTLY and NONE where the threshold was not reached in some or all.
-        rank: 1 for the best; a policy whose standing is NONE or DIVERGED has one too, behind all others.
-        tier: 1 for the policies that are not distinguishable from the best; None where no test was possible.
-        value: of what is ranked by.
-        reason: why there is no value, or only in part.
-        against_leader: the difference to the best policy; `p_adjusted` by Holm within the ranking.
-        accuracy, cost: test accuracy in percent and cost until the threshold.
-        further: means of other columns.
-        seeds: that ran on every framework of the group.
-        pareto: no other policy is both as accurate and as cheap, and better in one.
-        trials: ids of the trials behind it.
-    """
-
-    policy_json: str
-    policy: str | None
-    function: str | None
-    standing: Standing
-    rank: int
-    tier: int | None
-    value: Interval | None
-    reason: str | None
-    against_leader: Difference | None
-    p_adjusted: float | None
-    accuracy: Interval | None
-    cost: Interval | None
-    cost_reached: tuple[int, int]
-    further: Mapping[str, float | None]
-    diverged: tuple[Divergence, ...]
-    seeds: tuple[int, ...]
-    trials: tuple[str, ...]
-    pareto: bool = False
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """All policies of a group in order.
-
-    Attributes:
-        by: criteria and weights, which add up to 1.
-        criteria: their definitions.
-        unit: of the values ranked by; `1` for a weighted score.
-        threshold_percent: of the costs; `threshold_is_chosen` where nobody gave one.
-    """
-
-    group: Group
-    by: Mapping[str, float]
-    criteria: tuple[Criterion, ...]
-    unit: str
-    entries: tuple[Entry, ...]
-    threshold_percent: float | None
-    threshold_is_chosen: bool
-    cost_unit: str
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def leaders(self) -> tuple[Entry, ...]:
-        """The best policy and those not distinguishable from it; without a test the best alone."""
-        full = [entry for entry in self.entries if entry.standing is Standing.FULL]
-        return tuple(entry for entry in full if entry.tier == 1) or tuple(full[:1])
 
 
 FURTHER = (
@@ -149,9 +64,15 @@ def rank(group: Group, by: Mapping[str, float], settings: Settings) -> Ranking:
     ordered = sorted(made, key=lambda entry: _order(entry, lower))
     tiered = _tiers(ordered, scores)
     ranked = [replace(entry, rank=position) for position, entry in enumerate(tiered, 1)]
-    threshold = settings.threshold_percent or _chosen_threshold(ranked, group)
+    no_cost = _no_cost(group, settings)
+    threshold = None if no_cost else settings.threshold_percent or _chosen_threshold(ranked, group)
     priced = [_with_cost(entry, group, threshold, settings.cost_unit) for entry in ranked]
-    notes = [*_notes(group, by, settings, ranked), *left_out, *scoring.scale_notes(scores, by, criteria)]
+    notes = [
+        *_notes(group, by, settings, ranked),
+        *([no_cost] if no_cost else []),
+        *left_out,
+        *scoring.scale_notes(scores, by, criteria),
+    ]
     return Ranking(
         group=group,
         by=dict(by),
@@ -161,6 +82,7 @@ def rank(group: Group, by: Mapping[str, float], settings: Settings) -> Ranking:
         threshold_percent=threshold,
         threshold_is_chosen=settings.threshold_percent is None,
         cost_unit=COST_UNITS[settings.cost_unit],
+        no_cost=no_cost,
         notes=tuple(notes),
     )
 
@@ -227,42 +149,51 @@ def _order(entry: Entry, lower_is_better: bool) -> tuple[float, ...]:
 
 
 def _tiers(ordered: Sequence[Entry], scores: Mapping[str, Scores]) -> list[Entry]:
-    """The entries with the comparison to the best one, and with tiers where any test was possible."""
+    """The entries with the comparison to the best that can be tested, and with tiers where they can be tested.
+
+    A policy of one seed leads no tier and is in none: nothing says whether it can be told from the leader.
+    """
     found = {entry.policy_json: entry for entry in ordered}
-    remaining = [entry.policy_json for entry in ordered if entry.standing is Standing.FULL]
+    full = [entry for entry in ordered if entry.standing is Standing.FULL]
+    remaining = [entry.policy_json for entry in full if entry.value is not None and entry.value.n >= 2]
+    best = next(iter(remaining or [entry.policy_json for entry in full]), None)
+    for entry in full:
+        if best is not None and entry.policy_json != best and entry.policy_json not in remaining:
+            found[entry.policy_json] = replace(entry, against_leader=_against(entry.policy_json, best, scores))
     tier = 0
     while remaining:
         tier += 1
         leader, *others = remaining
-        against = {
-            one: difference(scores[one].values, scores[leader].values, max(scores[one].grain, scores[leader].grain))
-            for one in others
-        }
-        tested = {one: found_p.p for one, found_p in against.items() if found_p is not None and found_p.p is not None}
-        if tier == 1 and others and not tested:
-            return [
-                replace(entry, against_leader=against.get(entry.policy_json)) if entry.policy_json in against else entry
-                for entry in ordered
-            ]
+        compared = {one: _against(one, leader, scores) for one in others}
+        tested = {one: test.p for one, test in compared.items() if test is not None and test.p is not None}
         adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
         if tier == 1:
             for one in others:
-                found[one] = replace(found[one], against_leader=against[one], p_adjusted=adjusted.get(one))
-        members = [leader, *(one for one in others if adjusted.get(one, 1.0) >= LEVEL)]
-        for one in members:
+                found[one] = replace(found[one], against_leader=compared[one], p_adjusted=adjusted.get(one))
+        for one in (leader, *(one for one in others if adjusted.get(one, 0.0) >= LEVEL)):
             found[one] = replace(found[one], tier=tier)
-        remaining = [one for one in others if one not in members]
+        remaining = [one for one in others if one in adjusted and adjusted[one] < LEVEL]
     return [found[entry.policy_json] for entry in ordered]
 
 
+def _against(one: str, leader: str, scores: Mapping[str, Scores]) -> Difference | None:
+    return difference(scores[one].values, scores[leader].values, max(scores[one].grain, scores[leader].grain))
+
+
 def _chosen_threshold(entries: Sequence[Entry], group: Group) -> float | None:
-    """The lowest final test accuracy of a trial of the first tier, rounded down to 0.1 %: all of them reach it."""
-    full = [entry for entry in entries if entry.standing is Standing.FULL]
-    leading = [entry for entry in full if entry.tier == 1] or full[:1]
-    rows = [row for entry in leading for row in group.policies[entry.policy_json]]
+    """The lowest final test accuracy of a trial of the leaders, rounded down to 0.1 %: all of them reach it."""
+    rows = [row for entry in leaders_of(entries) for row in group.policies[entry.policy_json]]
     accuracies = [float(row["final_top1_percent"]) for row in rows if row["final_top1_percent"] is not None]
     chosen = math.floor(min(accuracies) * 10 + 1e-9) / 10 if accuracies else 0.0
     return chosen if chosen > 0 else None
+
+
+def _no_cost(group: Group, settings: Settings) -> str | None:
+    """A mean of the seconds of several frameworks is the cost of none of them; steps are the same on all."""
+    if not group.pooled or settings.cost_unit == "steps":
+        return None
+    unit = COST_UNITS[settings.cost_unit]
+    return f"no cost and no front: {unit} of several frameworks have no common mean; --cost steps has one"
 
 
 def _with_cost(entry: Entry, group: Group, threshold: float | None, unit: str) -> Entry:
@@ -302,6 +233,8 @@ def _notes(group: Group, by: Mapping[str, float], settings: Settings, entries: S
     notes = []
     if note := certificate_note(group):
         notes.append(note)
+    if note := profile_note(group):
+        notes.append(note)
     if "accuracy" in by and settings.measure != "validation":
         held_out = json.loads(group.first["setting_json"]).get("validation")
         way = "--measure validation ranks without it" if held_out else "a setting that holds images out avoids that"
@@ -312,7 +245,13 @@ def _notes(group: Group, by: Mapping[str, float], settings: Settings, entries: S
         notes.append(f"{len(group.scaled)} trials at other base-rate scales count for robustness only")
     single = [entry for entry in entries if entry.value is not None and entry.value.n == 1]
     if single:
-        notes.append(f"{len(single)} of {len(entries)} policies have one seed: no interval and no test for them")
+        notes.append(
+            f"{len(single)} of {len(entries)} policies have one seed: no interval and no test for them, so no tier"
+        )
+        leader = next((entry for entry in entries if entry.tier == 1), None)
+        above = [str(entry.policy) for entry in single if leader is not None and entry.rank < leader.rank]
+        if above:
+            notes.append(f"above the first tier by one seed alone, untested: {', '.join(above)}")
     return notes
 
 

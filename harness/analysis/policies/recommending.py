@@ -1,13 +1,8 @@
 """A policy from the database for a dataset, a network and a framework: with the evidence, and how near it is.
 
-Nearness is a distance, the sum of what differs between what is asked and what was measured:
-
-    dataset 16 · network 8 · content of the dataset of that name 4 · framework 2, or 1 where one parity certificate
-    covers trials of both frameworks · batch size |log2(ratio)|
-
-A distance of 0 is exact. Trials that share neither dataset nor network are no evidence, however many. Within the
-nearest comparable trials (`grouping`) the policies are ranked by the accuracy that they reached within the budget; what
-is recommended is the best and those a test cannot tell from it; which of them is the cheapest is said.
+`nearness` says what is near. Within the nearest comparable trials (`grouping`) the policies are ranked by the accuracy
+that they reached within the budget; what is recommended is the best and those a test cannot tell from it; which of them
+is the cheapest is said.
 """
 
 from __future__ import annotations
@@ -19,29 +14,10 @@ from typing import Any
 
 from harness.analysis.policies.columns import COST_CURVE
 from harness.analysis.policies.criteria import Settings
+from harness.analysis.policies.entries import Entry, Ranking
 from harness.analysis.policies.grouping import Group, Row, group_rows
-from harness.analysis.policies.ranking import Ranking, rank
-
-DATASET, NETWORK, CONTENT, FRAMEWORK, SAME_CERTIFICATE = 16.0, 8.0, 4.0, 2.0, 1.0
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a policy is asked for.
-
-    Attributes:
-        content_sha256: of the dataset as this checkout describes it; None where it does not know the dataset.
-        batch_size: None for any.
-        budget_steps, budget_s: at most one of them; `budget_s` is training time.
-    """
-
-    dataset: str
-    network: str
-    framework: str
-    content_sha256: str | None = None
-    batch_size: int | None = None
-    budget_steps: int | None = None
-    budget_s: float | None = None
+from harness.analysis.policies.nearness import AFTER_BUDGET, Apart, Wanted, differences_of, nearness, size_of
+from harness.analysis.policies.ranking import rank
 
 
 @dataclass(frozen=True)
@@ -51,8 +27,8 @@ class Recommendation:
     Attributes:
         ranking: of the nearest comparable trials; its `leaders` are recommended. None where there is no evidence.
         cheapest: `policy_json` of the leader that reaches the threshold first.
-        distance: 0 is exact.
-        differences: what differs, in words, each with what it adds to the distance.
+        distance: the sum of what the differences add.
+        differences: what differs, in words, each with what it adds to the distance; none is exact.
         evidence: key -> value: records, seeds, frameworks, certificates, dataset content, studies, imported.
         reason: why there is no recommendation.
     """
@@ -80,73 +56,40 @@ def recommend(rows: Iterable[Row], wanted: Wanted) -> Recommendation:
     within = [_within_budget(row, wanted) for row in listed]
     fitting = [row for row in within if row is not None]
     groups = group_rows(fitting, by_machine=wanted.budget_s is not None)
-    by_distance = sorted(
-        ((distance_of(group, wanted, listed), -len(group.rows), index) for index, group in enumerate(groups)),
-        key=lambda one: (one[0][0], *one[1:]),
-    )
-    for (distance, differences), _, index in by_distance:
+    apart = [differences_of(group, wanted, listed) for group in groups]
+    order = sorted(range(len(groups)), key=lambda index: (nearness(apart[index]), *size_of(groups[index], wanted)))
+    for index in order:
         first = groups[index].first
         if first["dataset"] != wanted.dataset and first["network"] != wanted.network:
             continue
         ranking = rank(groups[index], {"accuracy": 1.0}, _settings(groups[index], wanted))
         if ranking.leaders:
-            return _answer(wanted, ranking, distance, differences, groups)
+            return _answer(wanted, ranking, apart[index], groups)
     return Recommendation(wanted, None, None, None, (), {"records": 0}, (), _why_none(listed, fitting, wanted))
-
-
-def distance_of(group: Group, wanted: Wanted, rows: Sequence[Row]) -> tuple[float, tuple[str, ...]]:
-    """The distance of a group from what is asked, and what makes it."""
-    first = group.first
-    parts: list[tuple[float, str]] = []
-    if first["dataset"] != wanted.dataset:
-        parts.append((DATASET, f"another dataset, {first['dataset']}"))
-    elif wanted.content_sha256 and first["dataset_content_sha256"] != wanted.content_sha256:
-        content = str(first["dataset_content_sha256"] or "unknown")
-        parts.append((CONTENT, f"other content of {wanted.dataset}: {content[:12]}, not {wanted.content_sha256[:12]}"))
-    if first["network"] != wanted.network:
-        parts.append((NETWORK, f"another network, {first['network']}"))
-    if first["framework"] != wanted.framework:
-        shared = _shared_certificate(group, wanted.framework, rows)
-        if shared:
-            parts.append(
-                (SAME_CERTIFICATE, f"another framework, {first['framework']}, under certificate {shared[:12]}")
-            )
-        else:
-            parts.append((FRAMEWORK, f"another framework, {first['framework']}, without a certificate shared with it"))
-    if wanted.batch_size and first["batch_size"] and first["batch_size"] != wanted.batch_size:
-        steps = abs(math.log2(first["batch_size"] / wanted.batch_size))
-        parts.append((steps, f"batch size {first['batch_size']}, not {wanted.batch_size}"))
-    return sum(part for part, _ in parts), tuple(f"{text} (+{part:.3g})" for part, text in parts)
-
-
-def _shared_certificate(group: Group, framework: str, rows: Sequence[Row]) -> str | None:
-    own = {row["certificate"] for row in group.rows if row["certificate"]}
-    theirs = {row["certificate"] for row in rows if row["framework"] == framework and row["certificate"]}
-    return min(own & theirs, default=None)
 
 
 def _within_budget(row: Row, wanted: Wanted) -> Row | None:
     """The row as it was when the budget was spent: its accuracy is the best one seen by then; None where there is none.
 
-    A trial that diverged within the budget stays diverged.
+    A trial that diverged within the budget stays diverged; one that diverged later counts as completed and is marked.
+    In seconds it diverged later where its whole training time is known and above the budget.
     """
-    if wanted.budget_steps is None and wanted.budget_s is None:
+    limit = wanted.budget
+    if limit is None:
         return row
-    unit, limit = ("steps", wanted.budget_steps) if wanted.budget_steps is not None else ("seconds", wanted.budget_s)
-    assert limit is not None
+    in_steps = wanted.budget_steps is not None
+    diverged = row["termination"] == "diverged"
+    if diverged and ((row["diverged_step"] if in_steps else row["training_time_s"]) or 0) <= limit:
+        return row
+    unit = "steps" if in_steps else "seconds"
     curve = [point for point in row[COST_CURVE] or [] if point[unit] is not None and point[unit] <= limit]
-    if row["termination"] == "diverged" and unit == "steps" and (row["diverged_step"] or 0) > limit and curve:
-        return {**row, "termination": "completed", "final_top1_percent": curve[-1]["top1_percent"], COST_CURVE: curve}
-    if row["termination"] == "diverged":
-        return row
     if not curve:
         return None
-    return {**row, "final_top1_percent": curve[-1]["top1_percent"], COST_CURVE: curve}
+    cut = {**row, "final_top1_percent": curve[-1]["top1_percent"], COST_CURVE: curve}
+    return {**cut, "termination": "completed", AFTER_BUDGET: True} if diverged else cut
 
 
-def _answer(
-    wanted: Wanted, ranking: Ranking, distance: float, differences: tuple[str, ...], groups: Sequence[Group]
-) -> Recommendation:
+def _answer(wanted: Wanted, ranking: Ranking, apart: Sequence[Apart], groups: Sequence[Group]) -> Recommendation:
     leaders = ranking.leaders
     priced = [entry for entry in leaders if entry.cost is not None and entry.cost_reached[0] == entry.cost_reached[1]]
     cheapest = min(priced, key=lambda entry: entry.cost.mean if entry.cost else math.inf, default=None)
@@ -168,8 +111,8 @@ def _answer(
         wanted=wanted,
         ranking=ranking,
         cheapest=cheapest.policy_json if cheapest else None,
-        distance=distance,
-        differences=differences,
+        distance=sum(one.adds for one in apart),
+        differences=tuple(f"{one.text} (+{one.adds:.3g})" for one in apart),
         evidence=evidence,
         notes=(*_elsewhere(ranking, wanted, groups), *_budget_notes(wanted, ranking)),
     )
@@ -177,7 +120,7 @@ def _answer(
 
 def _settings(group: Group, wanted: Wanted) -> Settings:
     """By validation accuracy where every trial has one; of a budget only what test images gave within it is known."""
-    budgeted = wanted.budget_steps is not None or wanted.budget_s is not None
+    budgeted = wanted.budget is not None
     validated = all(
         row["final_validation_top1_percent"] is not None for row in group.rows if row["termination"] == "completed"
     )
@@ -199,15 +142,28 @@ def _elsewhere(ranking: Ranking, wanted: Wanted, groups: Sequence[Group]) -> lis
 
 
 def _budget_notes(wanted: Wanted, ranking: Ranking) -> list[str]:
-    if wanted.budget_steps is None and wanted.budget_s is None:
+    if wanted.budget is None:
         return []
+    notes = [note for entry in ranking.leaders if (note := _after_budget(entry, ranking.group))]
     steps = ranking.group.first["steps"]
     if wanted.budget_steps is not None and steps and steps > wanted.budget_steps:
         return [
+            *notes,
             f"the trials ran {steps} steps; what counts is the best evaluation within the first {wanted.budget_steps}. "
-            "A policy whose rate falls towards its end has to be fitted to the shorter run"
+            "A policy whose rate falls towards its end has to be fitted to the shorter run",
         ]
-    return ["what counts is the best evaluation within the budget"]
+    return [*notes, "what counts is the best evaluation within the budget"]
+
+
+def _after_budget(entry: Entry, group: Group) -> str | None:
+    """That a recommended policy did not survive its whole run."""
+    rows = group.policies[entry.policy_json]
+    late = [row for row in rows if row.get(AFTER_BUDGET)]
+    if not late:
+        return None
+    steps = [row["diverged_step"] for row in late if row["diverged_step"] is not None]
+    where = f"at step {min(steps)}, counted from 1, " if steps else ""
+    return f"{entry.policy} diverged {where}after the budget ({len(late)} of {len(rows)} trials)"
 
 
 def _why_none(rows: Sequence[Row], fitting: Sequence[Row], wanted: Wanted) -> str:

@@ -4,7 +4,8 @@ On several frameworks a seed's value is the mean over the frameworks, of the see
 one seed share weights and mini-batches, so the seed, not the trial, is the unit.
 
 A weighting adds up, seed by seed, what each criterion is worth between 0 and 1 in its group: (value - worst) /
-(best - worst), where worst and best are means of policies; a threshold that was not reached is worth 0.
+(best - worst), where worst and best are means of policies of which no seed diverged; a threshold that was not reached
+is worth 0.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def scores(
     }
     if len(criteria) == 1:
         return single[criteria[0].name]
-    return _weighted(single, by, criteria)
+    return _weighted(single, by, criteria, _steady(policies))
 
 
 def per_seed(rows: Sequence[Row], frameworks: Sequence[str], value: Value) -> dict[int, float]:
@@ -139,10 +140,21 @@ def _reduce(
     return values, missing
 
 
+def _steady(policies: Mapping[str, Sequence[Row]]) -> set[str]:
+    """Policies of which no seed diverged; all where there is none: what diverges sets no scale for what does not."""
+    steady = {policy for policy, rows in policies.items() if all(row["termination"] != "diverged" for row in rows)}
+    return steady or set(policies)
+
+
 def _weighted(
-    single: Mapping[str, Mapping[str, Scores]], by: Mapping[str, float], criteria: Sequence[Criterion]
+    single: Mapping[str, Mapping[str, Scores]],
+    by: Mapping[str, float],
+    criteria: Sequence[Criterion],
+    steady: set[str],
 ) -> dict[str, Scores]:
-    scales = {one.name: _scale(single[one.name], one.lower_is_better) for one in criteria}
+    scales = {
+        one.name: _scale([single[one.name][policy] for policy in steady], one.lower_is_better) for one in criteria
+    }
     found = {}
     for policy in single[criteria[0].name]:
         parts = {name: of_all[policy] for name, of_all in single.items()}
@@ -150,8 +162,8 @@ def _weighted(
     return found
 
 
-def _scale(of_all: Mapping[str, Scores], lower_is_better: bool) -> tuple[float, float]:
-    means = [statistics.fmean(one.values.values()) for one in of_all.values() if one.values]
+def _scale(of_all: Sequence[Scores], lower_is_better: bool) -> tuple[float, float]:
+    means = [statistics.fmean(one.values.values()) for one in of_all if one.values]
     if not means:
         return 0.0, 0.0
     return (max(means), min(means)) if lower_is_better else (min(means), max(means))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from harness.analysis.policies.ranking import Ranking
+    from harness.analysis.policies.entries import Ranking
 
 
 class Format(StrEnum):
@@ -84,7 +84,7 @@ def make_rankings(rows: list[dict[str, Any]], weights: Any, settings: Any) -> tu
 
     in_time = settings.cost_unit != "steps"
     groups = group_rows(rows, by_machine=in_time)
-    pooled = [] if in_time and "cost" in weights else group_rows(rows, by_machine=in_time, pooled=True)
+    pooled = [] if in_time and "cost" in weights else group_rows(rows, pooled=True)
     notes = notes_on(groups, rows)
     if in_time and "cost" in weights and len({row["framework"] for row in rows}) > 1:
         notes.append(f"{settings.cost_unit} of different frameworks are not pooled; steps (--cost steps) are")

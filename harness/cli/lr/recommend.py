@@ -25,7 +25,7 @@ def recommend(
     Exit status: 0 with a recommendation, 1 where there is no evidence: the command to make some is printed.
     """
     from harness.analysis.policies.database import PolicyDatabase
-    from harness.analysis.policies.recommending import Wanted
+    from harness.analysis.policies.nearness import Wanted
     from harness.analysis.policies.recommending import recommend as find
     from harness.errors import DlgaugeError
     from harness.paths import default_store

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from harness.analysis.policies.criteria import Settings, cost_at, parse_by
+from harness.analysis.policies.entries import Entry, Ranking, Standing
 from harness.analysis.policies.grouping import certificate_note, group_rows, notes_on
-from harness.analysis.policies.ranking import Entry, Ranking, Standing, rank
+from harness.analysis.policies.ranking import rank
+from harness.cli.lr.rank import make_rankings
 from harness.errors import DlgaugeError
+from harness.reporting.policies import ranking_text
 from tests.analysis.policies.synthetic import EXP, FIX, HOT, TRI, make_row, make_rows
 
 ACCURACY = {"accuracy": 1.0}
@@ -74,6 +78,36 @@ def test_one_seed_has_no_interval_no_test_and_no_tier() -> None:
     assert of(ranking, "FIX").against_leader.reason == "one seed: no test"  # type: ignore[union-attr]
 
 
+ONE_SEED = {"policy": "FIX", "k0": 0.03}
+
+
+def test_a_policy_of_one_seed_is_in_no_tier_and_no_leader() -> None:
+    """Far below the leader, but with one seed: it would have dragged the threshold to 50 %."""
+    ranking = ranked([*ALIKE, make_row(ONE_SEED, 1, 50.0), *make_rows(EXP, [80.0, 80.7, 80.3])])
+    assert [(entry.function, entry.tier) for entry in ranking.entries] == [
+        ("TRI", 1),
+        ("FIX", 1),
+        ("EXP", 2),
+        ("FIX", None),
+    ]
+    assert [entry.function for entry in ranking.leaders] == ["TRI", "FIX"]
+    assert ranking.threshold_percent == pytest.approx(97.0)
+    last = ranking.entries[-1]
+    assert last.p_adjusted is None
+    assert last.against_leader is not None
+    assert last.against_leader.reason == "one seed: no test"
+
+
+def test_a_lucky_policy_of_one_seed_on_top_does_not_switch_off_the_tests() -> None:
+    ranking = ranked([make_row(ONE_SEED, 1, 99.9), *ALIKE, *make_rows(EXP, [80.0, 80.7, 80.3])])
+    assert [(entry.rank, entry.tier) for entry in ranking.entries] == [(1, None), (2, 1), (3, 1), (4, 2)]
+    assert [entry.function for entry in ranking.leaders] == ["TRI", "FIX"]
+    assert of(ranking, "EXP").p_adjusted == ranked([*ALIKE, *make_rows(EXP, [80.0, 80.7, 80.3])]).entries[2].p_adjusted
+    assert any("above the first tier by one seed alone, untested: lrPolicy_FIX+k0_0.03" in n for n in ranking.notes)
+    text = ranking_text([ranking], [])
+    assert [line for line in text.splitlines() if "one seed: not tested" in line][0].lstrip().startswith("1 ")
+
+
 def test_cost_ranks_what_always_reaches_before_what_sometimes_does() -> None:
     fast = [make_row(TRI, seed, 97.0, curve=[(90.0, 50), (97.0, 100)]) for seed in (1, 2, 3)]
     slow = [make_row(FIX, seed, 97.0, curve=[(80.0, 50), (96.0, 150)]) for seed in (1, 2, 3)]
@@ -128,6 +162,55 @@ def test_a_weighting_adds_what_each_criterion_is_worth() -> None:
     assert values["EXP"] == pytest.approx(0.0)
     assert [entry.function for entry in ranking.entries] == ["TRI", "FIX", "EXP"]
     assert any(note.startswith("score = 0.75 * accuracy (0 at 85 %, 1 at 97)") for note in ranking.notes)
+
+
+def test_what_diverges_sets_no_scale() -> None:
+    """HOT kept one seed, at 10 %; with it in the scale FIX at 85 % would be worth 0.86 in place of 0."""
+    hot = [make_row(HOT, 1, diverged=(3, 5.0)), make_row(HOT, 2, 10.0)]
+    rows = [*hot, *make_rows(TRI, [97.0, 97.0]), *make_rows(FIX, [85.0, 85.0])]
+    ranking = ranked(rows, parse_by("accuracy=1,confidence=1"))
+    values = [entry.value.mean for entry in ranking.entries if entry.value]
+    assert values[:2] == [pytest.approx(1.0), pytest.approx(0.5)]  # the confidences are equal: worth 1 each
+    assert any("accuracy (0 at 85 %, 1 at 97)" in note for note in ranking.notes)
+
+
+def test_profiles_of_another_precision_or_device_are_ranked_apart() -> None:
+    def on(profile: str, **changes: Any) -> dict[str, Any]:
+        return {
+            "profile": profile,
+            "profile_json": json.dumps({"name": profile, "precision": "float32", "gpus": 0, **changes}),
+        }
+
+    half, gpu = on("half", precision="bfloat16"), on("gpu1", gpus=1)
+    rows = [
+        *make_rows(FIX, [97.0, 97.1], **on("cpu1")),
+        *make_rows(FIX, [90.0, 90.1], **half),
+        *make_rows(FIX, [99.0, 99.1], **gpu),
+        *make_rows(TRI, [96.0, 96.1], **on("cpu2")),
+    ]
+    groups = group_rows(rows)
+    assert [sorted({row["profile"] for row in group.rows}) for group in groups] == [
+        ["cpu1", "cpu2"],
+        ["half"],
+        ["gpu1"],
+    ]
+    assert [group.title.partition("steps of 64")[2] for group in groups] == ["", " · bfloat16", " · gpu"]
+    assert any("differ in device, precision are not ranked together" in note for note in notes_on(groups, rows))
+    mixed, one = (rank(group, ACCURACY, Settings()) for group in groups[:2])
+    assert any("different hardware profiles of one precision and device (cpu1 2, cpu2 2)" in n for n in mixed.notes)
+    assert not any("hardware profiles" in note for note in one.notes)
+
+
+def test_seconds_of_several_frameworks_are_no_cost() -> None:
+    rows = [*make_rows(FIX, [97.0, 98.0]), *make_rows(FIX, [95.0, 96.0], framework="caffe", framework_version="1.0.0")]
+    rankings, _ = make_rankings(rows, ACCURACY, Settings(cost_unit="seconds"))
+    pooled = next(one for one in rankings if one.group.pooled)
+    assert [(entry.cost, entry.pareto) for entry in pooled.entries] == [(None, False)]
+    assert "no cost and no front: s of several frameworks" in str(pooled.no_cost)
+    assert pooled.no_cost in pooled.notes
+    assert all(entry.cost is not None for one in rankings if not one.group.pooled for entry in one.entries)
+    (in_steps,) = group_rows(rows, pooled=True)
+    assert rank(in_steps, ACCURACY, Settings()).entries[0].cost is not None
 
 
 def test_robustness_is_the_mean_accuracy_kept_at_the_other_scales() -> None:
