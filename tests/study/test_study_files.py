@@ -217,7 +217,7 @@ def test_seeds_as_a_range_and_profiles_by_path(study_of, tmp_path: Path) -> None
             "overrides:\n  learning_rate: {policy: TRI, k0: 2.0, k1: 0.1, l: 0}\n",
             "x.yaml:7: learning_rate.l should be at least 1",
         ),
-        ("vary:\n  batch_size: 16\n", "x.yaml:7: vary.batch_size should be a valid tuple, not 16"),
+        ("vary:\n  batch_size: 16\n", "x.yaml:7: vary.batch_size should be a list, not 16"),
         ("vary:\n  batch_size: []\n", "x.yaml:7: vary.batch_size"),
         ("profiles: [lokal]\n", "x.yaml:6: unknown profile 'lokal' … did you mean 'local'?"),
         ("time_limit: soon\n", "x.yaml:6: time_limit: 'soon' is not a duration"),
