@@ -63,8 +63,8 @@ class Verdict:
         measure: a key of `MEASURES`: which accuracy decided.
         margin_percent: percentage points.
         confidence: of each single interval.
-        more_seeds: where undecided, further seeds that would settle it; None where no number up to 1,000 would, and where
-            one seed or a missing result allows no estimate.
+        more_seeds: where undecided, further seeds that would settle it; None where no number up to 1,000 would, and
+            where one seed or a missing result allows no estimate.
     """
 
     answer: str
