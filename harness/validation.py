@@ -96,6 +96,14 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     return Problem(key_path, _value_message(details["msg"], name, value))
 
 
+_LISTS = {
+    "l": " such as [1000, 1500]",
+    "at": " such as [1000, 1500]",
+    "parts": " of policies such as [{policy: FIX, k0: 0.01}, {policy: FIX, k0: 0.001}]",
+}
+"""Examples of the lists of a policy, by key."""
+
+
 def _value_message(message: str, name: str, value: object) -> str:
     own = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if own != message:
@@ -103,6 +111,8 @@ def _value_message(message: str, name: str, value: object) -> str:
         return f"{name}{separator}{own}" if name else own
     text = repr(value)
     shown = text if len(text) <= 60 else text[:57] + "..."
+    if message == "Input should be a valid tuple":
+        return f"{name} should be a list{_LISTS.get(name.rpartition('.')[2], '')}, not {shown}"
     if message.startswith("Input should "):
         return f"{name} {message.removeprefix('Input ')}, not {shown}"
     return f"{name}: {message[0].lower()}{message[1:]}, not {shown}"

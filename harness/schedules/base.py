@@ -21,6 +21,9 @@ Rates = NDArray[np.float64]
 KEY_ORDER = ("policy", "k0", "k1", "gamma", "p", "l")
 """The order in which parameters are written, that of LRBench."""
 
+MOST_STEPS = 2**53
+"""Up to this number float64 knows every whole one."""
+
 
 MOST_STEPS = 10_000_000
 """Most steps of a training: a rate, a loss and a step record of every one of them are kept, some 100 bytes a step."""
@@ -56,6 +59,9 @@ def _check_decay(value: float) -> float:
 def _check_steps(value: int) -> int:
     if value < 1:
         raise ValueError(f"should be at least 1, not {value!r}: it is a number of steps")
+    if value > MOST_STEPS:
+        text = str(value) if value < 10**20 else "a number above 1e20"
+        raise ValueError(f"should be at most 2**53 ({MOST_STEPS}), not {text}: steps are counted in float64")
     return value
 
 

@@ -31,6 +31,7 @@ class Function:
         in_table: whether it is one of the 13 of the paper's table.
         example: parameters for a training of about 2,000 steps, without the name.
         lrbench: how LRBench's code differs, which `compat: lrbench` follows; None where it does not.
+        lrbench_example: with `compat: lrbench`, where `example` does not do for it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Function:
     in_table: bool
     example: Mapping[str, Any]
     lrbench: str | None = None
+    lrbench_example: Mapping[str, Any] | None = None
 
 
 _RANGES = {
@@ -176,6 +178,7 @@ def _decays() -> list[Function]:
         parameters: dict[str, Parameter],
         example: dict[str, Any],
         lrbench: str | None = None,
+        lrbench_example: dict[str, Any] | None = None,
     ) -> Function:
         return Function(
             name=name,
@@ -187,6 +190,7 @@ def _decays() -> list[Function]:
             in_table=name in _IN_TABLE,
             example=MappingProxyType(example),
             lrbench=lrbench,
+            lrbench_example=MappingProxyType(lrbench_example) if lrbench_example else None,
         )
 
     return [
@@ -246,6 +250,7 @@ def _decays() -> list[Function]:
             },
             {"k0": 0.01, "p": 1.2, "l": 2000},
             "(k1 - k0) * (1 - t/l)^p + k0: k1 is the rate at the start, k0 the one at the end; it goes on after step l",
+            {"k0": 0.0, "k1": 0.01, "p": 1.2, "l": 2000},
         ),
         decay(
             "SIG",

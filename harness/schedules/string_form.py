@@ -29,6 +29,8 @@ from harness.schedules.base import KEY_ORDER, PolicyError, PolicyModel, is_whole
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _NAME = re.compile(r"lrPolicy|[A-Za-z][A-Za-z0-9]*")
+MOST_CHARACTERS = 400
+"""Of one number: the largest float64 has 309 digits before its point."""
 _WHOLE = ("l", "steps")
 _TEXTS = ("policy", "compat", "shape", "time")
 
@@ -179,7 +181,11 @@ class _Reader:
         numbers: list[float] = []
         while True:
             self.positions[(*path, len(numbers))] = self.place + 1
-            numbers.append(_number(self._match(_NUMBER, "a number"), whole=key in (*_WHOLE, "at")))
+            begin, text = self.place, self._match(_NUMBER, "a number")
+            if len(text) > MOST_CHARACTERS:
+                self.place = begin
+                raise self._error(f"a number of at most {MOST_CHARACTERS} characters")
+            numbers.append(_number(text, whole=key in (*_WHOLE, "at")))
             if not re.compile(r"\+[0-9.]").match(self.text, self.place):
                 return numbers
             self.place += 1

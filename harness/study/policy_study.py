@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DlgaugeError, FileFormatError
 from harness.study.loading import study_of
-from harness.study.model import DEFAULT_TIME_LIMIT_S, Study
+from harness.study.model import DEFAULT_TIME_LIMIT_S, Cell, Study
 from harness.study.trial import canonical_json
 from harness.yaml_files import YamlDocument
 
@@ -43,8 +43,9 @@ def make_policy_study(asked: PolicyStudy, key: Any) -> Study:
     """The study, as if it stood in a file.
 
     Args:
-        key: what the study is about, as plain values: the same key, workload, setting, profile and overrides give the
-            same name, so that a later call with more seeds goes on where this one stopped.
+        key: what the study is about, as plain values: the same key and the same content of workload, setting and
+            profile, overrides in them, give the same name, so that a later call with more seeds goes on where this one
+            stopped, and one after a file was edited does not.
 
     Raises:
         DlgaugeError: something is unknown, or values do not fit.
@@ -52,7 +53,7 @@ def make_policy_study(asked: PolicyStudy, key: Any) -> Study:
     if asked.seeds < 1:
         raise DlgaugeError(f"the number of seeds should be at least 1, not {asked.seeds}")
     content = {
-        "study": _name(asked, key),
+        "study": asked.purpose,
         "title": asked.title,
         "frameworks": [asked.framework],
         "workloads": [asked.workload],
@@ -65,12 +66,18 @@ def make_policy_study(asked: PolicyStudy, key: Any) -> Study:
     }
     document = YamlDocument(Path("command line"), content, {})
     try:
-        return study_of(document)
+        study = study_of(document)
     except FileFormatError as error:
         # There is no file whose lines could be named.
         raise DlgaugeError(error.what.replace(f"{document.where()}: ", "")) from None
+    return replace(study, name=_name(asked, key, study.cells[0]))
 
 
-def _name(asked: PolicyStudy, key: Any) -> str:
-    about = [key, asked.workload, asked.setting, asked.profile, dict(asked.overrides)]
+def _name(asked: PolicyStudy, key: Any, cell: Cell) -> str:
+    about = [
+        key,
+        cell.workload.model_dump(mode="json"),
+        cell.setting.model_dump(mode="json", exclude={"learning_rate"}),
+        cell.profile.model_dump(mode="json"),
+    ]
     return f"{asked.purpose}-{hashlib.sha256(canonical_json(about).encode()).hexdigest()[:10]}"

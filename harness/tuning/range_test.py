@@ -26,14 +26,28 @@ from statistics import fmean
 
 import numpy as np
 
+from harness.errors import DlgaugeError
 from harness.tuning.outcomes import Outcome
 
 DEFAULT_TOLERANCE = 0.1
 
 
 def rate_grid(first: float, last: float, points: int) -> tuple[float, ...]:
-    """`points` rates with equal ratios from `first` to `last`, rounded to four significant digits."""
-    return tuple(float(f"{rate:.4g}") for rate in np.geomspace(first, last, points))
+    """`points` rates with equal ratios from `first` to `last`, to four significant digits.
+
+    More digits are kept where the rates lie so close that rounding would move one by a tenth of their distance or more.
+
+    Raises:
+        DlgaugeError: there are not so many different numbers between the two.
+    """
+    exact = np.geomspace(first, last, points)
+    distance = float(np.diff(exact).min())
+    for digits in range(4, 18):
+        rounded = np.array([float(f"{rate:.{digits}g}") for rate in exact])
+        if np.abs(rounded - exact).max() < 0.1 * distance:
+            return tuple(rounded.tolist())
+    what = f"there are no {points} different rates from {first!r} to {last!r}"
+    raise DlgaugeError(what, where="--points", hint="take fewer, or another range")
 
 
 @dataclass(frozen=True)

@@ -251,7 +251,8 @@ def verdict(outcomes: list[Outcome]) -> tuple[str, float | None, str | None]:
     """How a candidate came out over its seeds, its value, and the reason; one that ended early is the last."""
     last = outcomes[-1]
     if last.termination == "diverged":
-        return "diverged", 0.0, f"{last.reason}, rate {last.diverged_rate:.4g}, seed {last.seed}"
+        rate = "unknown" if last.diverged_rate is None else f"{last.diverged_rate:.4g}"
+        return "diverged", 0.0, f"{last.reason}, rate {rate}, seed {last.seed}"
     if _is_pruned(last):
         return "pruned", None, last.reason
     if not last.completed:

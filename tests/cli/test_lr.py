@@ -207,3 +207,35 @@ def test_the_page_shows_what_the_commands_print() -> None:
         assert rest in page
         assert f"`{one['example']}`" in page
         assert (one["lrbench"] or "") in page
+
+
+PLATEAU = "policy: REDUCE_ON_PLATEAU\nk0: 0.01\npatience: 2\n"
+
+
+def test_a_plateau_rule_is_read_and_has_no_trace(tmp_path: Path) -> None:
+    file, out = tmp_path / "rule.yaml", tmp_path / "x.csv"
+    file.write_text(PLATEAU)
+    for command in (
+        ("trace", file, "--steps", "5"),
+        ("show", file),
+        ("plot", file, "--out", tmp_path / "x.png"),
+        ("export", file, "--steps", "5", "--to", "csv", "--out", out),
+    ):
+        with pytest.raises(DlgaugeError, match="REDUCE_ON_PLATEAU follows the validation images and has no trace"):
+            raise dlgauge("lr", *command).exception or AssertionError("no error")
+    assert not out.exists()
+    for name in ("REDUCE_ON_PLATEAU", "lrPolicy_REDUCE_ON_PLATEAU+k0_0.1"):
+        with pytest.raises(DlgaugeError, match="a plateau rule has no string form"):
+            raise dlgauge("lr", "show", name).exception or AssertionError("no error")
+
+
+def test_every_example_has_a_curve_by_lrbenchs_code(tmp_path: Path) -> None:
+    for name, function in FUNCTIONS.items():
+        result = dlgauge("lr", "show", name, "--compat", "lrbench")
+        assert result.exit_code == 0, (name, result.exception)
+        assert f"formula:    {function.lrbench or function.formula}" in result.stdout
+        assert "its code differs" not in result.stdout
+    assert dlgauge("lr", "plot", "--compat", "lrbench", "--out", tmp_path / "x.png", "--steps", "500").exit_code == 0
+    table = dlgauge("lr", "show", "COS").stdout
+    assert "formula:    (high - low) * (1 + cos(2*pi*t/l))/2 + low" in table
+    assert "its code differs" in table

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
-from harness.cli.lr import app
+from harness.cli.lr import app, trials
 from harness.errors import DlgaugeError
 from harness.execution import StudyRunner
 from harness.records import Store
+from harness.workloads.settings import load_setting
 from tests.analysis.policies.synthetic import fill
 from tests.execution.fake_study import FAKES, HereEnvironment
 
@@ -141,6 +143,8 @@ def test_export_import_and_query(store: Path, tmp_path: Path) -> None:
     )
     ranked = lr("rank", "--store", tmp_path / "b").output
     assert "24 of 24 trials are imported: shared.parquet" in ranked
+    for nothing in ("", "  ", ";", "/* a remark */"):
+        assert "no query" in error_of("database", "query", nothing, "--store", store)
     assert "the query failed" in error_of("database", "query", "SELECT x FROM policies", "--store", store)
     (tmp_path / "no.parquet").write_text("")
     assert "no readable Parquet file" in error_of(
@@ -182,7 +186,96 @@ def test_verify_by_held_out_images(fake: None, tmp_path: Path) -> None:
     text = lr(*ask).output
     assert "judged by accuracy on the held-out images" in text
     (setting,) = {json.dumps(record.specification["setting"]["validation"]) for record in Store(tmp_path).records()}
-    assert json.loads(setting) == {"images": 1000, "position": "last", "every_steps": 10}
+    assert json.loads(setting) == {"images": 1000, "position": "last", "every_steps": 1}
+
+
+def setting_values() -> dict[str, Any]:
+    """A setting file's content."""
+    own = load_setting("caffe-mnist").model_dump(mode="json", exclude_none=True, exclude={"name"})
+    return {"setting": "own", **own}
+
+
+def planned_validation(tmp_path: Path, *more: Any) -> dict[str, Any]:
+    """The validation and the steps that `verify` would judge by."""
+    asked = trials.Asked("lenet-mnist-subset", *more, tmp_path, None)
+    setting = asked.study("lr-verify", "t", [{"policy": "FIX", "k0": 0.01}], "key").cells[0].setting
+    assert setting.validation is not None
+    return {**setting.validation.model_dump(), "steps": setting.steps}
+
+
+@pytest.mark.parametrize(("steps", "sets"), [(700, []), (None, ["steps=20"]), (None, ["epochs=2"])])
+def test_the_last_step_is_judged_whatever_the_length(
+    fake: None, tmp_path: Path, steps: int | None, sets: list[str]
+) -> None:
+    del fake
+    found = planned_validation(tmp_path, "caffe-mnist", "fake", "local", 1, steps, 200, sets)
+    assert found["steps"] % found["every_steps"] == 0
+    assert found["steps"] == (steps or {"steps=20": 20}.get(sets[0], found["steps"]))
+
+
+def test_the_images_held_out_are_those_of_the_setting(fake: None, tmp_path: Path) -> None:
+    """`tune` and `verify` are to judge by the same ones; its own interval is kept where it fits the length."""
+    del fake
+    values = setting_values()
+    values["validation"] = {"images": 300, "position": "first", "every_steps": 50}
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump(values))
+
+    def asked(steps: int, hold_out: int | None) -> dict[str, Any]:
+        return planned_validation(tmp_path, str(file), "fake", "local", 1, steps, hold_out, [])
+
+    assert asked(200, 100)["position"] == "first"
+    assert asked(200, None) == {"images": 300, "position": "first", "every_steps": 50, "steps": 200}
+    assert asked(220, None)["every_steps"] == 22
+
+
+def test_an_edited_setting_file_is_not_answered_from_its_old_records(fake: None, tmp_path: Path) -> None:
+    del fake
+    file, store = tmp_path / "own.yaml", tmp_path / "s"
+    asks = []
+    for batch_size in (64, 32):
+        file.write_text(yaml.safe_dump({**setting_values(), "batch_size": batch_size}))
+        ask = ("verify", "lrPolicy_FIX+k0_0.01", *SHORT[:2], "--setting", file, *SHORT[4:], "--seeds", 1)
+        asks.append(json.loads(lr(*ask, "--store", store, "--json").stdout))
+    assert asks[0]["study"] != asks[1]["study"]
+    assert {one["accuracy"]["n"] for one in asks} == {1}
+    assert len(Store(store).records()) == 6
+
+
+def test_only_the_trials_of_the_plan_count(fake: None, tmp_path: Path) -> None:
+    del fake
+    asked = trials.Asked("lenet-mnist-subset", "caffe-mnist", "fake", "local", 2, 10, None, [], tmp_path, None)
+    plan = trials.plan_of(asked.study("lr-verify", "t", [{"policy": "FIX", "k0": 0.01}], "key"))
+    trials.run_plan(plan, asked, quiet=True)
+    (rows,) = trials.rows_by_policy(asked, plan).values()
+    assert [row["seed"] for row in rows] == [1, 2]
+    (rows,) = trials.rows_by_policy(asked, plan.model_copy(update={"trials": plan.trials[:1]})).values()
+    assert [row["seed"] for row in rows] == [1]
+
+
+def test_verify_trains_with_a_plateau_rule(fake: None, tmp_path: Path) -> None:
+    del fake
+    file, store = tmp_path / "rule.yaml", tmp_path / "s"
+    file.write_text("policy: REDUCE_ON_PLATEAU\nk0: 0.01\npatience: 2\n")
+    ask = ("verify", file, *SHORT, "--hold-out", 1000, "--seeds", 1, "--store", store, "--json")
+    verdict = json.loads(lr(*ask).stdout)
+    assert [one["name"] for one in verdict["tried"]] == ["rate x 2", "rate / 2"]
+    assert verdict["accuracy"]["n"] == 1
+    rules = {record.specification["setting"]["learning_rate"]["k0"] for record in Store(store).records()}
+    assert rules == {0.005, 0.01, 0.02}
+
+
+def test_robustness_trains_with_a_plateau_rule_where_images_are_held_out(fake: None, tmp_path: Path) -> None:
+    del fake
+    file, store = tmp_path / "rule.yaml", tmp_path / "s"
+    file.write_text("policy: REDUCE_ON_PLATEAU\nk0: 0.01\npatience: 2\n")
+    ask = ("robustness", file, *SHORT, "--scales", "10", "--seeds", 1, "--store", store)
+    assert "validation" in error_of(*ask)
+    result = lr(*ask, "--set", "validation={images: 1000, position: last, every_steps: 3}")
+    assert result.exit_code == 0, result.exception
+    assert "kept accuracy: " in result.output
+    intervals = {record.specification["setting"]["validation"]["every_steps"] for record in Store(store).records()}
+    assert intervals == {3}
 
 
 def test_robustness_runs_every_scale_and_the_database_knows_them(fake: None, tmp_path: Path) -> None:
@@ -206,6 +299,12 @@ def test_slips_of_verify_are_told_before_anything_runs(fake: None, tmp_path: Pat
     assert "unknown framework 'nosuch'" in error_of(*base, *SHORT[:5], "nosuch")
     assert "unknown workload" in error_of(*base, "--workload", "lenet-mnst", *SHORT[2:])
     assert "--set 'steps' is not KEY=VALUE" in error_of(*base, *SHORT, "--set", "steps")
+    assert "evaluation.every_steps" in error_of(*base, *SHORT, "--set", "evaluation.every_steps=abc")
+    assert "evaluation.every_steps" in error_of(
+        *base, *SHORT, "--hold-out", 100, "--set", "evaluation.every_steps=null"
+    )
+    one = ("--hold-out", 100, "--set", "validation.every_steps=3")
+    assert "validation.every_steps 3 does not divide the 10 steps" in error_of(*base, *SHORT, *one)
     assert "batch_size 99999 is larger than dataset" in error_of(*base, *SHORT, "--set", "batch_size=99999")
     assert "unknown parameter 'k9'" in error_of(*base, *SHORT, "--neighbours", "k9=2")
     assert not (tmp_path / "s").exists()

@@ -269,3 +269,19 @@ def test_policies_cannot_be_changed() -> None:
     made = policy("TRI", k0=0.1, k1=0.2, l=5)
     with pytest.raises(ValueError, match="frozen"):
         made.k0 = 0.3  # type: ignore[misc,union-attr]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"policy": "NSTEP", "k0": 0.1, "gamma": 0.1, "l": 5}, r"^l should be a list such as \[1000, 1500\], not 5$"),
+        ({"policy": "COMPOSITE", "parts": 3, "at": [5]}, "^parts should be a list of policies such as .*, not 3$"),
+        (
+            {"policy": "COMPOSITE", "parts": [{"policy": "FIX", "k0": 0.1}] * 2, "at": 5},
+            r"^at should be a list such as \[1000, 1500\], not 5$",
+        ),
+    ],
+)
+def test_a_number_in_place_of_a_list_is_told_with_an_example(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        parse_policy(values)

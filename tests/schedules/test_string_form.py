@@ -143,3 +143,25 @@ def test_any_text_is_a_policy_or_an_error_that_shows_it(text: str) -> None:
         assert repr(text) in str(error) or "boundaries" in str(error) or "key " in str(error)
     else:
         assert parse_policy(string_form(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"lrPolicy_TRI+k0_0.1+k1_0.3+l_{'9' * 310}", r"l should be at most 2\*\*53 .*, not a number above 1e20"),
+        (f"lrPolicy_FIX+k0_0.1-lrPolicy_FIX+k0_0.01-AT-{'9' * 310}", r"at.* should be at most 2\*\*53"),
+        (
+            "lrPolicy_TRI+k0_0.1+k1_0.3+l_9007199254740993",
+            r"at most 2\*\*53 \(9007199254740992\), not 9007199254740993",
+        ),
+        (f"lrPolicy_TRI+k0_0.1+k1_0.3+l_{'9' * 5000}", "at position 30 there should be a number of at most 400 char"),
+        (f"lrPolicy_FIX+k0_{'9' * 310}", "k0 should be "),
+    ],
+)
+def test_a_huge_number_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        parse_policy(text)
+
+
+def test_the_largest_number_of_steps_has_rates() -> None:
+    assert parse_policy(f"lrPolicy_TRI+k0_0.1+k1_0.3+l_{2**53}").at(1) >= 0.1

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from harness.errors import DlgaugeError
 from harness.reporting.range_text import range_as_dict, range_text
 from harness.tuning.outcomes import Outcome
 from harness.tuning.range_test import UsableRange, judge, rate_grid
@@ -48,6 +53,16 @@ def judged(outcomes: list[Outcome], *, seeds: int = 1) -> UsableRange:
 def test_the_grid_has_equal_ratios_and_both_ends() -> None:
     assert rate_grid(1e-4, 1, 5) == (0.0001, 0.001, 0.01, 0.1, 1.0)
     assert rate_grid(0.01, 0.1, 3) == (0.01, 0.03162, 0.1)
+
+
+def test_close_rates_stay_different_and_in_order() -> None:
+    rates = rate_grid(0.1, 0.1001, 13)
+    assert (rates[0], rates[-1]) == (0.1, 0.1001)
+    steps = [later / earlier for earlier, later in itertools.pairwise(rates)]
+    assert min(steps) > 1
+    assert max(steps) - 1 < 1.5 * (min(steps) - 1)
+    with pytest.raises(DlgaugeError, match="there are no 13 different rates"):
+        rate_grid(0.1, math.nextafter(0.1, 1), 13)
 
 
 def test_rates_near_the_best_are_usable_and_a_slow_and_a_diverged_one_are_not() -> None:

@@ -95,3 +95,16 @@ def test_values_have_few_digits_but_a_factor_near_one_keeps_its_distance() -> No
     assert tidy("gamma", 0.99994123456) == 0.99994123
     assert tidy("gamma", 0.123456) == 0.1235
     assert tidy("l", 123456) == 123456
+
+
+def test_poly_may_have_its_rates_in_either_order_but_not_crossing(tmp_path: Path) -> None:
+    high, low = "{from: 0.05, to: 0.1, points: 2}", "{from: 0.001, to: 0.01, points: 2}"
+    for k0, k1 in ((high, low), (low, high), ("0.1", "0.001")):
+        space = written(tmp_path, f"space: mine\npolicies:\n  POLY: {{k0: {k0}, k1: {k1}, p: 1}}\n")
+        for function, values in grid_of(space):
+            rates = learning_rates(policy_of(function, values), RUN.steps)
+            assert rates[0] == max(values["k0"], values["k1"])
+    with pytest.raises(FileFormatError, match="k0 reaches up to 0.1 and k1 down to 0.01"):
+        written(tmp_path, "space: mine\npolicies:\n  POLY: {k0: {from: 0.001, to: 0.1}, k1: {from: 0.01, to: 0.2}}\n")
+    with pytest.raises(FileFormatError, match="keep all of k0 below k1"):
+        written(tmp_path, f"space: mine\npolicies:\n  TRI: {{k0: {high}, k1: {low}}}\n")

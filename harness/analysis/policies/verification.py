@@ -6,9 +6,12 @@ is
 
 * near-optimal: no interval reaches above the margin: no neighbour is better by more than that;
 * not: some interval lies above zero, and its mean above the margin: that neighbour is better;
-* undecided: anything else; said with how many more seeds would settle it at the deviation seen so far.
+* undecided: anything else; said with how many more seeds would settle it at the deviation seen so far: the smallest
+  number for one neighbour whose mean is above the margin (one that is better is enough for `not`), where there is none
+  the largest for all. One seed allows no such estimate.
 
-A neighbour that diverges is not better. A policy that itself diverges is not near-optimal.
+A neighbour that diverges with any seed is not better. A policy that itself diverges is not near-optimal. Nor is one
+called so while a seed of it or of a neighbour lacks a result.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ class Tried:
     Attributes:
         difference: its accuracy less the policy's, in percentage points; None where it has no accuracy to compare.
         diverged: (seed, step, rate) of the seeds that diverged.
-        missing: seeds without a result.
+        missing: seeds that neither diverged nor have the accuracy.
     """
 
     name: str
@@ -60,7 +63,8 @@ class Verdict:
         measure: a key of `MEASURES`: which accuracy decided.
         margin_percent: percentage points.
         confidence: of each single interval.
-        more_seeds: where undecided, further seeds that would settle it; None where no number up to 1,000 would.
+        more_seeds: where undecided, further seeds that would settle it; None where no number up to 1,000 would, and
+            where one seed or a missing result allows no estimate.
     """
 
     answer: str
@@ -110,23 +114,70 @@ def verify(
         found = best.difference
         assert found is not None
         return answer(NOT, f"{best.name} ({best.policy}) is better by {_points(found)}")
+    if not tried:
+        return answer(UNDECIDED, "no neighbour was tried")
+    gaps = [("the policy itself", _missing(policy, own, seeds)), *((one.name, one.missing) for one in tried)]
+    if any(missing for _, missing in gaps):
+        return answer(UNDECIDED, _no_result(gaps, {"the policy itself": policy, **neighbours}))
     open_ones = [one for one in compared if not _below(one.difference, margin_percent)]
-    incomplete = [one for one in tried if one.difference is None and not one.diverged]
-    if not open_ones and not incomplete and accuracy is not None and tried:
-        largest = max((one.difference for one in compared if one.difference), key=_upper, default=None)
-        said = (
-            "all of them diverge" if largest is None else f"the largest difference may be {_upper(largest):+.3g} points"
+    if not open_ones:
+        return answer(
+            NEAR_OPTIMAL, f"no neighbour is better by more than {margin_percent:g} points; {_rest(tried, seeds)}"
         )
-        return answer(NEAR_OPTIMAL, f"no neighbour is better by more than {margin_percent:g} points; {said}")
-    if accuracy is None or incomplete or not tried:
-        names = ", ".join(one.name for one in incomplete) or "the policy itself"
-        return answer(UNDECIDED, f"no result of {names}: the same command runs what is open")
-    needed = [_more(one.difference, margin_percent, grain, confidence) for one in open_ones]
-    known = [one for one in needed if one is not None]
-    more = max(known) if len(known) == len(needed) else None
     names = ", ".join(one.name for one in open_ones)
+    if len(seeds) == 1:
+        return answer(UNDECIDED, f"two seeds at least; no estimate from one ({names})")
+    more, decisive = _enough([one for one in open_ones if one.difference], margin_percent, grain, confidence)
     how = f"about {more} more seeds" if more is not None else "more than 1,000 more seeds, or another margin"
-    return answer(UNDECIDED, f"{how} would tell ({names})", more)
+    return answer(UNDECIDED, f"{how} would tell ({', '.join(decisive)})", more)
+
+
+def _enough(
+    open_ones: Sequence[Tried], margin: float, grain: float, confidence: float
+) -> tuple[int | None, tuple[str, ...]]:
+    """Further seeds that would settle it, None where no number up to 1,000 would; and the neighbours they depend on.
+
+    One neighbour that is surely better makes the answer `not`; `near-optimal` needs all of them.
+    """
+    needed = {one.name: _more(one.difference, margin, grain, confidence) for one in open_ones}
+    better = {one.name: needed[one.name] for one in open_ones if one.difference and one.difference.mean > margin}
+    if better:
+        known = {name: more for name, more in better.items() if more is not None}
+        if not known:
+            return None, tuple(better)
+        first = min(known, key=lambda name: known[name])
+        return known[first], (first,)
+    found = [more for more in needed.values() if more is not None]
+    return (max(found) if len(found) == len(needed) else None), tuple(needed)
+
+
+def _no_result(gaps: Sequence[tuple[str, Sequence[int]]], rows: Mapping[str, Sequence[Row]]) -> str:
+    """Which seeds lack a result; only those without a record can still be run."""
+    said, open_ = [], False
+    for name, missing in gaps:
+        known = {row["seed"] for row in rows[name]}
+        open_ = open_ or any(seed not in known for seed in missing)
+        if missing:
+            said.append(f"{name} (seed {', '.join(map(str, missing))})")
+    rest = "the same command runs what is open" if open_ else "their records have no such accuracy"
+    return f"no result of {'; '.join(said)}: {rest}"
+
+
+def _rest(tried: Sequence[Tried], seeds: Sequence[int]) -> str:
+    """How the neighbours of a near-optimal policy came out: the largest difference, and who diverged."""
+    gone = [one for one in tried if len(one.diverged) == len(seeds)]
+    if len(gone) == len(tried):
+        return "all of them diverge"
+    said = []
+    if upper := [_upper(one.difference) for one in tried if one.difference is not None]:
+        said.append(f"the largest difference may be {max(upper):+.3g} points")
+    if gone:
+        said.append(f"{', '.join(one.name for one in gone)} {'diverges' if len(gone) == 1 else 'diverge'}")
+    for one in tried:
+        if one.diverged and one not in gone:
+            mean = f", mean of the others {one.accuracy.mean:.4g} %" if one.accuracy else ""
+            said.append(f"{one.name} diverged in {len(one.diverged)} of {len(seeds)} seeds{mean}")
+    return "; ".join(said)
 
 
 def _tried(
@@ -140,15 +191,20 @@ def _tried(
 ) -> Tried:
     diverged = _diverged(rows)
     found = _accuracies(rows, column)
-    known = {row["seed"] for row in rows}
     return Tried(
         name=name,
         policy=rows[0]["policy"] if rows else None,
         accuracy=interval(list(found.values()), grain),
         difference=None if diverged else difference(found, own, grain, confidence),
         diverged=diverged,
-        missing=tuple(seed for seed in seeds if seed not in known),
+        missing=_missing(rows, found, seeds),
     )
+
+
+def _missing(rows: Sequence[Row], accuracies: Mapping[int, float], seeds: Sequence[int]) -> tuple[int, ...]:
+    """The seeds that neither diverged nor have an accuracy."""
+    known = {*accuracies, *(seed for seed, _, _ in _diverged(rows))}
+    return tuple(seed for seed in seeds if seed not in known)
 
 
 def _accuracies(rows: Sequence[Row], column: str) -> dict[int, float]:
@@ -185,7 +241,7 @@ def _upper(found: Difference) -> float:
 def _more(found: Difference | None, margin: float, grain: float, confidence: float) -> int | None:
     """Seeds until the interval is clear of the margin, whichever side its mean is on."""
     if found is None or found.sd is None:
-        return 1 if found is not None and found.n == 1 else None
+        return None
     distance = margin - found.mean if found.mean <= margin else found.mean
     return seeds_until(pair_deviation(found.sd, grain), distance, found.n, confidence)
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from harness.schedules import Policy
+    from harness.schedules import LearningRate, Policy
     from harness.yaml_files import YamlDocument
 
 MOST_STEPS = 100_000_000
 YAML_SUFFIXES = (".yaml", ".yml")
 SOLVER_SUFFIX = ".prototxt"
+PLATEAU_RULES = ("REDUCE_ON_PLATEAU", "CHANGE_ON_PLATEAU")
 POLICY_HELP = (
     "A policy in LRBench's string form (lrPolicy_TRI+k0_0.001+k1_0.06+l_250), a settings file (.yaml), a Caffe solver "
     "(.prototxt), or a setting of the project (caffe-mnist)."
@@ -35,7 +36,22 @@ COMPAT = typer.Option(
 
 
 def read_policy(text: str, compat: Compat | None = None, *, example: bool = False) -> Policy:
-    """The policy that an argument names.
+    """The policy that an argument names; a plateau rule is refused. Otherwise as `read_learning_rate`."""
+    from harness.errors import DlgaugeError
+    from harness.schedules import PlateauRule
+
+    found = read_learning_rate(text, compat, example=example)
+    if isinstance(found, PlateauRule):
+        raise DlgaugeError(
+            f"{found.policy} follows the validation images and has no trace",
+            where=text,
+            hint="dlgauge lr verify, dlgauge lr robustness and dlgauge run train with it",
+        )
+    return found
+
+
+def read_learning_rate(text: str, compat: Compat | None = None, *, example: bool = False) -> LearningRate:
+    """The policy or plateau rule that an argument names.
 
     Args:
         text: see `POLICY_HELP`.
@@ -55,6 +71,11 @@ def read_policy(text: str, compat: Compat | None = None, *, example: bool = Fals
         return _from_file(path, compat)
     if path.suffix.lower() == SOLVER_SUFFIX:
         return _from_solver(path, compat)
+    if text.removeprefix("lrPolicy_").partition("+")[0] in PLATEAU_RULES:
+        raise DlgaugeError(
+            f"{text!r}: a plateau rule has no string form",
+            hint="give a file (.yaml); docs/studies.md has the keys and an example",
+        )
     if text.startswith("lrPolicy") or "+" in text:
         return _parsed(text, compat)
     if text in FUNCTIONS:
@@ -76,9 +97,11 @@ def read_policy(text: str, compat: Compat | None = None, *, example: bool = Fals
 
 def example_policy(name: str, compat: Compat | None = None) -> Policy:
     """The function `name` of `FUNCTIONS` with the parameters of its example."""
-    from harness.schedules import FUNCTIONS
+    from harness.schedules import FUNCTIONS, parse_policy
 
-    return _parsed({"policy": name, **FUNCTIONS[name].example}, compat, where=f"the example of {name}")
+    function = FUNCTIONS[name]
+    parameters = function.lrbench_example if compat and function.lrbench_example else function.example
+    return parse_policy({"policy": name, **parameters}, compat=compat.value if compat else None)
 
 
 def label(policy: Policy) -> str:
@@ -94,18 +117,23 @@ def _example_text(name: str) -> str:
     return string_form(example_policy(name))
 
 
-def _parsed(value: Any, compat: Compat | None, *, where: str | None = None) -> Policy:
+def _parsed(value: Any, compat: Compat | None, *, where: str | None = None) -> LearningRate:
     from harness.errors import DlgaugeError
-    from harness.schedules import PolicyError, parse_policy
+    from harness.schedules import PlateauRule, PolicyError, parse_policy
 
+    if isinstance(value, PlateauRule):
+        if compat:
+            what = f"--compat is for functions: {value.policy} is not one"
+            raise DlgaugeError(what, where=where, hint="write compat: lrbench into the policies of its list")
+        return value
     try:
         return parse_policy(value, compat=compat.value if compat else None)
     except PolicyError as error:
         raise DlgaugeError(error.what, where=where or error.where, hint=error.hint) from None
 
 
-def _from_file(path: Path, compat: Compat | None) -> Policy:
-    """The policy of a settings file, or of a file that holds a policy alone."""
+def _from_file(path: Path, compat: Compat | None) -> LearningRate:
+    """The policy or plateau rule of a settings file, or of a file that holds one alone."""
     from pydantic import ConfigDict
 
     from harness import schedules
@@ -116,7 +144,7 @@ def _from_file(path: Path, compat: Compat | None) -> Policy:
         """What counts of a settings file here."""
 
         model_config = ConfigDict(extra="ignore")
-        learning_rate: schedules.Policy
+        learning_rate: schedules.LearningRate
 
     document = load_yaml(path)
     if "policy" in document.value:
@@ -125,7 +153,7 @@ def _from_file(path: Path, compat: Compat | None) -> Policy:
     return _parsed(part.learning_rate, compat, where=document.where(("learning_rate",)))
 
 
-def _from_solver(path: Path, compat: Compat | None) -> Policy:
+def _from_solver(path: Path, compat: Compat | None) -> LearningRate:
     from harness.schedules.prototxt import load_solver_policy
 
     return _parsed(load_solver_policy(path), compat, where=str(path))

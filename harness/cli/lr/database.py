@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -62,11 +63,13 @@ def query(
     from harness.errors import DlgaugeError
     from harness.paths import default_store
 
+    hint = "dlgauge lr database query 'DESCRIBE policies' lists the columns"
     with PolicyDatabase(store or default_store()).connect() as connection:
         try:
-            result = connection.execute(sql)
-            frame = result.fetchdf()
+            result: Any = connection.execute(sql)
+            frame = None if result is None else result.fetchdf()
         except duckdb.Error as error:
-            hint = "dlgauge lr database query 'DESCRIBE policies' lists the columns"
             raise DlgaugeError(f"the query failed: {str(error).strip()}", hint=hint) from None
+    if frame is None:  # nothing but spaces, semicolons or comments
+        raise DlgaugeError("no query", hint=hint)
     print(frame.to_csv(index=False) if as_csv else frame.to_string(index=False), end="" if as_csv else "\n")

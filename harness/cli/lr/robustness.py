@@ -28,14 +28,14 @@ def robustness(
     from harness.analysis.policies.naming import canonical_policy, scaled_policy, short_text
     from harness.analysis.policies.robustness import robustness as judge
     from harness.analysis.policies.rows import SCALE_KEY
-    from harness.cli.lr.argument import read_policy
+    from harness.cli.lr.argument import read_learning_rate
     from harness.reporting import policy_verdicts
     from harness.study.trial import canonical_json
 
     asked = trials.Asked(workload, setting, framework, profile, seeds, steps, None, sets, store, data)
-    own = canonical_policy(read_policy(policy))
+    own = canonical_policy(read_learning_rate(policy))
     by_scale = {scale: scaled_policy(own, scale) for scale in parse_scales(scales)}
-    study = asked.study("lr-robustness", f"how robust is {short_text(own)}", list(by_scale.values()), own)
+    study = asked.study("lr-robustness", f"how robust is {short_text(own)}", list(by_scale.values()), own, judged=False)
     scale_of = {canonical_json(one): scale for scale, one in by_scale.items()}
     plan = trials.plan_of(study)
     noted = tuple(
@@ -52,7 +52,7 @@ def robustness(
         for trial in plan.trials
     )
     trials.run_plan(plan.model_copy(update={"trials": noted}), asked, quiet=as_json)
-    rows = trials.rows_by_policy(asked, study.name)
+    rows = trials.rows_by_policy(asked, plan)
     found = judge({scale: rows.get(canonical_json(one), []) for scale, one in by_scale.items()}, study.seeds)
     write = policy_verdicts.robustness_json if as_json else policy_verdicts.robustness_text
     print(write(own, found, study.name, asked.store_path), end="")

@@ -27,7 +27,7 @@ def show(
     chosen = read_policy(policy, compat, example=True)
     rates = learning_rates(chosen, steps)
     if chosen.policy in FUNCTIONS:
-        _print_function(chosen.policy)
+        _print_function(chosen.policy, lrbench=getattr(chosen, "compat", None) == "lrbench")
     if policy in FUNCTIONS:
         print(f"example:    {string_form(chosen)}")
     else:
@@ -41,20 +41,24 @@ def show(
         typer.echo(f"written: {out}", err=True)
 
 
-def _print_function(name: str) -> None:
+def _print_function(name: str, *, lrbench: bool) -> None:
     from harness.schedules import FUNCTIONS
 
     function = FUNCTIONS[name]
     origin = "of the paper's table" if function.in_table else "of LRBench's code alone"
     print(f"{name}: {function.title}, one {origin}")
-    print(f"formula:    {function.formula}")
+    own = function.lrbench if lrbench else None
+    print(f"formula:    {own or function.formula}")
+    if own:
+        print("            of LRBench's code (compat: lrbench); that and the parameters below by the table:")
+        print(f"            {function.formula}")
     if "low" in function.formula:
         print("            low and high are the lower and the higher of k0 and k1, t is the step, counted from 0")
     width = max(len(key) for key in function.parameters)
     for index, (key, parameter) in enumerate(function.parameters.items()):
         head = "" if index else "parameters:"
         print(f"{head:<12}{key:<{width}}  {parameter.meaning}; {parameter.range}")
-    if function.lrbench:
+    if function.lrbench and not lrbench:
         print(f"LRBench:    its code differs: {function.lrbench}")
         print("            --compat lrbench follows it")
 

@@ -64,20 +64,62 @@ class Asked:
                 raise DlgaugeError(f"the value of --set {text!r} cannot be read") from None
         if self.steps is not None:
             found["steps"] = self.steps
-        if self.hold_out is not None:
-            found["validation"] = self._validation(found)
         return found
 
-    def _validation(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def study(
+        self, purpose: str, title: str, policies: Sequence[Mapping[str, Any]], key: Any, *, judged: bool = True
+    ) -> Study:
+        """The study of these policies; errors before anything runs.
+
+        Held-out images are evaluated at a divisor of the steps, so that the last step is and all runs are judged there.
+
+        Args:
+            judged: by the held-out images, if there are any; else they are evaluated as the setting says.
+        """
+        from harness.errors import DlgaugeError
+        from harness.tuning.experiment import evaluation_period
+
+        overrides = self.overrides()
+        own_interval = not {"validation", "validation.every_steps"}.isdisjoint(overrides)
+        if self.hold_out is not None and "validation" in overrides:
+            raise DlgaugeError("--hold-out and --set validation exclude each other")
+        if self.hold_out is not None:
+            # How often waits for the number of steps, which setting and overrides decide together.
+            overrides["validation"] = {"images": self.hold_out, "position": self._position(), "every_steps": 1}
+        study = self._made(purpose, title, policies, key, overrides)
+        if not judged:
+            return study
+        steps, validation = study.cells[0].setting.steps, study.cells[0].setting.validation
+        assert steps is not None
+        if validation is None or not validation.every_steps or own_interval:
+            self._check_last(steps, validation.every_steps if validation else None)
+            return study
+        if self.hold_out is None and steps % validation.every_steps == 0:
+            return study
+        return self._made(
+            purpose, title, policies, key, {**overrides, "validation.every_steps": evaluation_period(steps)}
+        )
+
+    def _position(self) -> str:
+        """Where the setting holds its own validation images out; with others, this judges by other images than it."""
         from harness.workloads.settings import load_setting
 
         setting = load_setting(self.workload.split("@")[0] if self.setting == "own" else self.setting)
-        every = int(found.get("evaluation.every_steps", setting.evaluation.every_steps))
-        # A run shorter than that would end without any validation.
-        return {"images": self.hold_out, "position": "last", "every_steps": min(every, self.steps or every)}
+        return setting.validation.position if setting.validation else "last"
 
-    def study(self, purpose: str, title: str, policies: Sequence[Mapping[str, Any]], key: Any) -> Study:
-        """The study of these policies; errors before anything runs."""
+    @staticmethod
+    def _check_last(steps: int, every_steps: int | None) -> None:
+        from harness.errors import DlgaugeError
+
+        if every_steps and steps % every_steps:
+            what = (
+                f"validation.every_steps {every_steps} does not divide the {steps} steps: the last would not be judged"
+            )
+            raise DlgaugeError(what, where="--set")
+
+    def _made(
+        self, purpose: str, title: str, policies: Sequence[Mapping[str, Any]], key: Any, overrides: Mapping[str, Any]
+    ) -> Study:
         from harness.study.policy_study import PolicyStudy, make_policy_study
 
         asked = PolicyStudy(
@@ -89,7 +131,7 @@ class Asked:
             framework=self.framework,
             profile=self.profile,
             seeds=self.seeds,
-            overrides=self.overrides(),
+            overrides=overrides,
         )
         return make_policy_study(asked, key)
 
@@ -147,16 +189,17 @@ def run_plan(plan: Plan, asked: Asked, *, quiet: bool) -> StudyResult:
     return result
 
 
-def rows_by_policy(asked: Asked, study: str) -> dict[str, list[dict[str, Any]]]:
-    """The trials of the study with a result, by `policy_json`, of the seeds asked for."""
+def rows_by_policy(asked: Asked, plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """The trials of the plan with a result, by `policy_json`; what else the study holds is of other conditions."""
     from harness.analysis.policies.database import PolicyDatabase
     from harness.analysis.policies.grouping import RESULTS
     from harness.records import Store
 
-    if study not in Store(asked.store_path).studies():
+    if plan.study not in Store(asked.store_path).studies():
         return {}
+    planned = {trial.id for trial in plan.trials}
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in PolicyDatabase(asked.store_path).select(studies=[study], framework=asked.framework):
-        if row["termination"] in RESULTS and row["seed"] <= asked.seeds and not row["origin"]:
+    for row in PolicyDatabase(asked.store_path).select(studies=[plan.study], framework=asked.framework):
+        if row["trial"] in planned and row["termination"] in RESULTS and not row["origin"]:
             found.setdefault(row["policy_json"], []).append(row)
     return found

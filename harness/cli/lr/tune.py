@@ -93,6 +93,8 @@ def _space_problems(
     from harness.tuning.space import unknown_functions
 
     problems = unknown_functions(_names(policies))
+    if policies is not None and not _names(policies):
+        problems.append(("--policies", "no function is named"))
     if policies is not None and space is not None:
         problems.append(("--policies", "and --space exclude each other: the file names the functions"))
     for option, rate in (("--from", lowest), ("--to", highest)):
@@ -270,21 +272,11 @@ def _next(asked: shared.Asked, study: Study, held_out: HeldOut, rankings: list[R
     """Repeat the best with other seeds beside its neighbours; rank all that the study holds."""
     found = []
     where = [] if asked.store is None else ["--store", str(asked.store)]
-    data = [] if asked.data is None else ["--data", str(asked.data)]
     for one in rankings:
         if one.best:
-            parts = [
-                "dlgauge",
-                "lr",
-                "verify",
-                one.best.policy,
-                "--workload",
-                asked.workload,
-                "--setting",
-                asked.setting,
-            ]
-            parts += ["--framework", one.framework, "--steps", str(study.cells[0].setting.steps)]
-            found.append(shlex.join([*parts, "--hold-out", str(held_out.images), *where, *data]))
+            verify = shlex.join(["dlgauge", "lr", "verify", one.best.policy, "--workload"])
+            more = ["--steps", str(study.cells[0].setting.steps), "--hold-out", str(held_out.images)]
+            found.append(f"{verify} {asked.words(framework=one.framework)} {shlex.join(more)}")
     if found:
         found.append(shlex.join(["dlgauge", "lr", "rank", study.name, "--measure", "validation", *where]))
     return found

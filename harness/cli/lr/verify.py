@@ -41,12 +41,12 @@ def verify(
     from harness.analysis.policies.naming import canonical_policy, short_text
     from harness.analysis.policies.verification import NEAR_OPTIMAL, NOT
     from harness.analysis.policies.verification import verify as judge
-    from harness.cli.lr.argument import read_policy
+    from harness.cli.lr.argument import read_learning_rate
     from harness.reporting import policy_verdicts
     from harness.study.trial import canonical_json
 
     asked = trials.Asked(workload, setting, framework, profile, seeds, steps, hold_out, sets, store, data)
-    own = canonical_policy(read_policy(policy))
+    own = canonical_policy(read_learning_rate(policy))
     factors = near.parse_factors(neighbours)
     around = near.neighbours_of(own, factors)
     tried = {one.name: one.policy for one in around if one.policy is not None}
@@ -59,7 +59,7 @@ def verify(
         print(f"study {plan.study}: {len(plan.trials)} trials of {study.cells[0].setting.steps} steps")
         return
     trials.run_plan(plan, asked, quiet=as_json)
-    rows = trials.rows_by_policy(asked, study.name)
+    rows = trials.rows_by_policy(asked, plan)
     validation = study.cells[0].setting.validation
     measure = "validation" if validation is not None and validation.every_steps is not None else "final"
     verdict = judge(

@@ -89,7 +89,21 @@ def test_undecided_says_how_many_seeds_would_tell() -> None:
     assert verdict.more_seeds is not None
     assert verdict.more_seeds > 0
     assert f"about {verdict.more_seeds} more seeds" in verdict.sentence
-    assert judged([97.0], [97.0], [95.0]).answer == UNDECIDED
+    one_each = judged([97.0], [97.0], [95.0])
+    assert one_each.answer == UNDECIDED
+    assert one_each.sentence == "two seeds at least; no estimate from one (n0, n1)"
+    assert one_each.more_seeds is None
+
+
+def test_one_neighbour_that_is_better_is_enough_for_not() -> None:
+    """So the number of seeds is that of the first rival to be sure, whatever the others need."""
+    own, rival, wide = [97.0, 97.5, 97.2], [97.6, 98.9, 97.4], [96.0, 98.9, 97.2]
+    alone, both = judged(own, rival), judged(own, rival, wide)
+    assert both.answer == UNDECIDED
+    assert both.sentence == f"about {both.more_seeds} more seeds would tell (n0)"
+    assert alone.more_seeds is not None
+    assert both.more_seeds is not None
+    assert alone.more_seeds <= both.more_seeds < (judged(own, wide).more_seeds or 1001)
 
 
 def test_what_is_said_to_suffice_suffices() -> None:
@@ -117,6 +131,32 @@ def test_a_neighbour_without_a_result_leaves_it_undecided() -> None:
     assert verdict.answer == UNDECIDED
     assert "no result of n0" in verdict.sentence
     assert verdict.tried[0].missing == (1, 2)
+
+
+def test_a_missing_seed_of_anyone_leaves_it_undecided() -> None:
+    """Two of three seeds may look near-optimal; the third was to run."""
+    own, other = make_rows(FIX, [97.0, 97.2, 97.1]), make_rows(UP, [90.0, 90.2, 90.1])
+
+    def asked(policy: list[dict[str, Any]], neighbour: list[dict[str, Any]]) -> Verdict:
+        return verify(policy, {"n0": neighbour}, seeds=[1, 2, 3], margin_percent=0.5, measure="final")
+
+    assert asked(own, other).answer == NEAR_OPTIMAL
+    for verdict, name in ((asked(own[:2], other), "the policy itself"), (asked(own, other[:2]), "n0")):
+        assert verdict.answer == UNDECIDED
+        assert verdict.sentence == f"no result of {name} (seed 3): the same command runs what is open"
+    without = [*other[:2], make_row(UP, 3, None)]
+    assert asked(own, without).sentence == "no result of n0 (seed 3): their records have no such accuracy"
+    assert asked(own, [*other[:2], make_row(UP, 3, diverged=(7, 0.02))]).answer == NEAR_OPTIMAL
+
+
+def test_only_who_diverged_with_every_seed_is_said_to_diverge() -> None:
+    own = make_rows(FIX, [97.0, 97.2])
+    hot = [make_row(UP, seed, diverged=(7, 0.02)) for seed in (1, 2)]
+    partly = [make_row(DOWN, 1, 95.0), make_row(DOWN, 2, diverged=(7, 0.005))]
+    asked = {"seeds": [1, 2], "margin_percent": 0.5, "measure": "final"}
+    assert verify(own, {"n0": hot}, **asked).sentence.endswith("; all of them diverge")  # type: ignore[arg-type]
+    said = verify(own, {"n0": hot, "n1": partly}, **asked).sentence  # type: ignore[arg-type]
+    assert said.endswith("; n0 diverges; n1 diverged in 1 of 2 seeds, mean of the others 95 %")
 
 
 def test_validation_decides_where_it_is_asked_to() -> None:
