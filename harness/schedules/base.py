@@ -21,7 +21,7 @@ Rates = NDArray[np.float64]
 KEY_ORDER = ("policy", "k0", "k1", "gamma", "p", "l")
 """The order in which parameters are written, that of LRBench."""
 
-MOST_STEPS = 2**53
+LONGEST = 2**53
 """Up to this number float64 knows every whole one."""
 
 
@@ -59,9 +59,9 @@ def _check_decay(value: float) -> float:
 def _check_steps(value: int) -> int:
     if value < 1:
         raise ValueError(f"should be at least 1, not {value!r}: it is a number of steps")
-    if value > MOST_STEPS:
+    if value > LONGEST:
         text = str(value) if value < 10**20 else "a number above 1e20"
-        raise ValueError(f"should be at most 2**53 ({MOST_STEPS}), not {text}: steps are counted in float64")
+        raise ValueError(f"should be at most 2**53 ({LONGEST}), not {text}: steps are counted in float64")
     return value
 
 

@@ -268,7 +268,7 @@ def test_verify_trains_with_a_plateau_rule(fake: None, tmp_path: Path) -> None:
 def test_robustness_trains_with_a_plateau_rule_where_images_are_held_out(fake: None, tmp_path: Path) -> None:
     del fake
     file, store = tmp_path / "rule.yaml", tmp_path / "s"
-    file.write_text("policy: REDUCE_ON_PLATEAU\nk0: 0.01\npatience: 2\n")
+    file.write_text("policy: REDUCE_ON_PLATEAU\nk0: 0.01\npatience: 1\n")
     ask = ("robustness", file, *SHORT, "--scales", "10", "--seeds", 1, "--store", store)
     assert "validation" in error_of(*ask)
     result = lr(*ask, "--set", "validation={images: 1000, position: last, every_steps: 3}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.schedules import LearningRate, Policy
     from harness.yaml_files import YamlDocument
 
-MOST_STEPS = 100_000_000
+MOST_STEPS = 10_000_000
 YAML_SUFFIXES = (".yaml", ".yml")
 SOLVER_SUFFIX = ".prototxt"
 PLATEAU_RULES = ("REDUCE_ON_PLATEAU", "CHANGE_ON_PLATEAU")
