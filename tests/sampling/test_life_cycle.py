@@ -90,7 +90,7 @@ def test_a_sampler_that_was_held_up_skips_and_says_so(tmp_path: Path) -> None:
         assert report["gaps"] >= 1
         assert max(gap["duration_ns"] for gap in report["gap_list"]) >= 400_000_000
         assert "ticks_skipped" in report["flags"]
-    # Stopped while it waited, the next sample is late; stopped while it read, that sample takes long. Between the two, in
+    # Stopped while it waited, the next sample is late; stopped while it read, that sample takes long. Between them, in
     # the instant in which it reckons its next deadline, only skipped ticks and gap tell: not twice running.
     assert max(max(report["lateness_max_ns"], report["duration_max_ns"]) for report in reports) >= 400_000_000
 
