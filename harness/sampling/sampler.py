@@ -73,7 +73,7 @@ class Sampler:
         self._gpu_file = RecordFile(schema.GPUS_FILE, schema.GPUS_MAGIC, schema.GPU_RECORD)
         self._processes = RecordFile(schema.PROCESSES_FILE, schema.PROCESSES_MAGIC, schema.PROCESS_RECORD)
         self._statistics = report.Statistics(self._config["period_ns"])
-        self._flushed_ns = self._process_table_ns = time.monotonic_ns()
+        self._taken_ns = self._flushed_ns = self._process_table_ns = time.monotonic_ns()
         self._schedule = Schedule(time.monotonic_ns(), self._config["period_ns"], self._config["medium_period_ns"])
 
     def run(self) -> None:
@@ -101,7 +101,7 @@ class Sampler:
             now_ns = time.monotonic_ns()
             if now_ns >= self._schedule.deadline_ns:
                 self._take("tick", self._schedule.deadline_ns)
-                self._schedule.advance(time.monotonic_ns())
+                self._schedule.advance(self._taken_ns)  # not now: being held up since then is to show as lateness
             if now_ns - self._flushed_ns >= _FLUSH_NS:
                 self._flush(now_ns)
 
@@ -154,9 +154,11 @@ class Sampler:
             self._gpu_file.append(self._gpus.collect())
         values[_SEQ], values[_TRIGGER_AT], values[_TIERS] = seq, _TRIGGER[trigger], tiers
         values[_PLANNED], values[_START], values[_END] = planned_ns, start_ns, time.monotonic_ns()
+        self._taken_ns = values[_END]
         if slow and tree is not None:  # takes many ms: the moment of the counters is over, and the GPUs are asked
             cost_ns = self._proportional.read(values, tree.job_pids(), time.monotonic_ns)
-            self._slow.done(time.monotonic_ns(), cost_ns)
+            self._taken_ns = time.monotonic_ns()
+            self._slow.done(self._taken_ns, cost_ns)
         values[_SKIPPED], values[_ERRORS] = self._schedule.ticks_skipped, self._troubles.take_bits()
         self._samples.append(schema.SAMPLE_RECORD.pack(*values))
         whole = tree is None or tree.is_whole
