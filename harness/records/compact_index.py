@@ -97,17 +97,14 @@ class Index:
         """What the manifest of a row's record has under one of `KEPT`; `ABSENT` where it has no such key."""
         return self._readers[key](row)
 
-    def token(self, row: int, keys: tuple[str, ...]) -> Hashable | None:
+    def token(self, row: int, keys: tuple[str, ...]) -> Hashable:
         """Equal for rows whose manifests are equal in these keys (the seed of a specification left out).
 
-        `host` stands for the machine alone. None where the index cannot tell.
+        `host` stands for its machine alone, where it has one.
         """
-        codes = []
-        for key in keys:
-            column = self.shared(MACHINE if key == HOST else key)
-            codes.append(column.codes[row])
-            if key == HOST and codes[-1] < 0:
-                return None
+        codes = [self.shared(MACHINE if key == HOST else key).codes[row] for key in keys]
+        if HOST in keys and codes[keys.index(HOST)] < 0:  # a host that does not tell its machine apart: all of it counts
+            codes.append(self.shared(HOST).codes[row])
         return (id(self), *codes)
 
     def _reader_of(self, key: str) -> Callable[[int], Any]:
@@ -173,7 +170,7 @@ class CompactManifest(Mapping[str, Any]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def token(self, keys: tuple[str, ...]) -> Hashable | None:
+    def token(self, keys: tuple[str, ...]) -> Hashable:
         """Equal for compacted records whose manifests are equal in these keys (`Index.token`)."""
         return self._index.token(self._row, keys)
 
