@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """One question to a store, in a process of its own on two CPUs; the last line printed is JSON: what came out, peak memory.
 
 `store_scale.py` calls it. Usage: .venv/bin/python scripts/benchmarks/scale_questions.py QUESTION STORE
@@ -15,10 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthetic_store import SMALL_STUDY
-
 GIB = 1 << 30
 CPUS = 2
+SMALL_STUDY = "scale-small"
 
 
 @dataclass(frozen=True)

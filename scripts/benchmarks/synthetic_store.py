@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
+from scale_questions import SMALL_STUDY
 
 from harness.paths import PROJECT_ROOT
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 FRAMEWORKS = ("torch", "tensorflow", "caffe", "theano")
 BATCH_SIZES = (16, 64, 128, 256, 512)
 CELLS = tuple((framework, batch_size) for framework in FRAMEWORKS for batch_size in BATCH_SIZES)
-SMALL_STUDY = "scale-small"
 SMALL_RECORDS = 60
 LARGE_STUDY = "scale-large"
 """Has half of all other records."""
