@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +74,7 @@ class Generation:
         self.index = Index(folder / INDEX_FILE)
         names = zip(self.index.plain("study_folder"), self.index.plain("folder"), strict=True)
         self._row_of = {name: row for row, name in enumerate(names)}
+        self._readable: dict[tuple[str, int], bool] = {}
         self._mtime_ns, self._bytes = self.index.plain("mtime_ns"), self.index.plain("bytes")
 
     @property
@@ -105,6 +108,20 @@ class Generation:
         same = found.st_mtime_ns == self._mtime_ns[row] and found.st_size == self._bytes[row]
         return row if same else None
 
+    def has_readable(self, table: str, segment: int) -> bool:
+        """Whether a segment can be opened; where not, that is told once."""
+        if (table, segment) not in self._readable:
+            import pyarrow as pa
+            import pyarrow.parquet as parquet
+
+            try:
+                parquet.read_metadata(self.segments(table)[segment])
+                self._readable[table, segment] = True
+            except (OSError, IndexError, pa.ArrowException) as error:
+                warn_of_damage(self.folder, error)
+                self._readable[table, segment] = False
+        return self._readable[table, segment]
+
     def rows(self, row: int, table: str, folder: Path) -> Rows | None:
         """Where a record's table is; None where it was not compacted, or its file has changed since."""
         segment, offset, count, mtime_ns, size = (self.index.plain(name)[row] for name in table_columns(table))
@@ -119,52 +136,75 @@ class Generation:
         return Rows(segment, offset, count)
 
     def read(self, table: str, wanted: Sequence[Rows]) -> list[pa.Table]:
-        """The tables of some records, each as it stands in its file.
+        """The tables of some records, each as it stands in its file, in the order asked for.
+
+        Each row group is read once. Of one that holds little of what is wanted the rest is not kept.
 
         Raises:
             OSError, pyarrow.ArrowException: a segment cannot be read.
         """
-        readers: dict[int, _Segment] = {}
-        for rows in wanted:
-            if rows.segment not in readers:
-                readers[rows.segment] = _Segment(self.segments(table)[rows.segment])
-        return [readers[rows.segment].slice(rows.offset, rows.count) for rows in wanted]
+        import pyarrow as pa
+
+        segments = {number: _Segment(self.segments(table)[number]) for number in {rows.segment for rows in wanted}}
+        pieces: dict[tuple[int, int], list[_Piece]] = {}
+        for place, rows in enumerate(wanted):
+            for group, begin, count in segments[rows.segment].groups(rows.offset, rows.count):
+                pieces.setdefault((rows.segment, group), []).append(_Piece(place, begin, count))
+        parts: list[list[pa.Table]] = [[] for _ in wanted]
+        for (number, group), own in sorted(pieces.items()):
+            for piece, part in zip(own, segments[number].read(group, own), strict=True):
+                parts[piece.place].append(part)
+        return [
+            pa.concat_tables(some) if some else segments[rows.segment].empty()
+            for some, rows in zip(parts, wanted, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows of one row group that belong to one of the records asked for: its place, first row, number of rows."""
+
+    place: int
+    begin: int
+    count: int
 
 
 class _Segment:
-    """Rows of one Parquet file; a row group is read when the first of its rows is wanted."""
+    """One Parquet file with rows of many records."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet as parquet
 
         self._file = parquet.ParquetFile(path)
         metadata = self._file.metadata
-        self._ends: list[int] = []
-        for group in range(metadata.num_row_groups):
-            self._ends.append((self._ends[-1] if self._ends else 0) + metadata.row_group(group).num_rows)
-        self._at: tuple[int, pa.Table] | None = None
+        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        self._ends = list(accumulate(sizes))
 
-    def slice(self, offset: int, count: int) -> pa.Table:
-        import bisect
-
-        import pyarrow as pa
-
-        if not count:
-            names = [name for name in self._file.schema_arrow.names if name != RECORD_COLUMN]
-            return self._file.schema_arrow.empty_table().select(names)
-        parts, end = [], offset + count
+    def groups(self, offset: int, count: int) -> Iterator[tuple[int, int, int]]:
+        """(row group, first row in it, number of rows) of some rows of the file."""
+        end = offset + count
         while offset < end:
-            group = bisect.bisect_right(self._ends, offset)
+            group = bisect_right(self._ends, offset)
             begin = self._ends[group - 1] if group else 0
             taken = min(end, self._ends[group]) - offset
-            parts.append(self._group(group).slice(offset - begin, taken))
+            yield group, offset - begin, taken
             offset += taken
-        return parts[0] if len(parts) == 1 else pa.concat_tables(parts)
 
-    def _group(self, group: int) -> pa.Table:
-        if self._at is None or self._at[0] != group:
-            self._at = (group, self._file.read_row_group(group).drop_columns([RECORD_COLUMN]))
-        return self._at[1]
+    def read(self, group: int, pieces: Sequence[_Piece]) -> list[pa.Table]:
+        """The pieces of one row group."""
+        import numpy as np
+
+        whole = self._file.read_row_group(group).drop_columns([RECORD_COLUMN])
+        begins = [piece.begin for piece in pieces]
+        if 2 * sum(piece.count for piece in pieces) < whole.num_rows:
+            whole = whole.take(np.concatenate([np.arange(one.begin, one.begin + one.count) for one in pieces]))
+            begins = [0, *accumulate(piece.count for piece in pieces)][:-1]
+        return [whole.slice(begin, piece.count) for begin, piece in zip(begins, pieces, strict=True)]
+
+    def empty(self) -> pa.Table:
+        """No rows, with the columns of a record's table."""
+        names = [name for name in self._file.schema_arrow.names if name != RECORD_COLUMN]
+        return self._file.schema_arrow.empty_table().select(names)
 
 
 class CompactedPart:
@@ -198,7 +238,7 @@ class CompactedPart:
         except FileNotFoundError:
             raise
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            _warn(newest, error)
+            warn_of_damage(newest, error)
             return None
         from pyarrow import ArrowException
 
@@ -207,7 +247,7 @@ class CompactedPart:
         except FileNotFoundError:
             raise
         except (OSError, ValueError, LookupError, TypeError, ArrowException) as error:
-            _warn(newest, error)
+            warn_of_damage(newest, error)
             return None
         return self._open
 
@@ -236,7 +276,8 @@ def newest_folder(store: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def _warn(folder: Path, error: Exception) -> None:
+def warn_of_damage(folder: Path, error: Exception) -> None:
+    """Say that a part of a generation cannot be read, and how to have it whole again."""
     warnings.warn(
         f"the compacted part {folder} cannot be read, so the records are: {error}; make it anew: "
         "dlgauge store compact STORE --again",

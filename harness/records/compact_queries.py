@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.records.compact_generation import RECORD_COLUMN, Generation, Rows
+from harness.records.compact_generation import RECORD_COLUMN, Generation, Rows, warn_of_damage
 from harness.records.compact_index import CompactManifest
 from harness.records.record import Record
 from harness.records.schema import arrow_schema
@@ -37,10 +37,12 @@ def tables_of(records: Sequence[Record], table: str) -> list[pa.Table]:
     found: list[pa.Table | None] = [None] * len(records)
     for generation, members in _covered(records, table).items():
         try:
-            for one, rows in zip(members, generation.read(table, [one.rows for one in members]), strict=True):
-                found[one.place] = rows
-        except (OSError, ArrowException, IndexError):
-            continue  # a segment that cannot be read costs time, not rows
+            own = generation.read(table, [one.rows for one in members])
+        except (OSError, ArrowException, IndexError) as error:
+            warn_of_damage(generation.folder, error)  # it costs time, not rows
+            continue
+        for one, rows in zip(members, own, strict=True):
+            found[one.place] = rows
     return [record.table(table) if rows is None else rows for record, rows in zip(records, found, strict=True)]
 
 
@@ -75,7 +77,7 @@ def _covered(records: Sequence[Record], table: str) -> dict[Generation, list[_Co
         if isinstance(record.manifest, CompactManifest):
             generation, row = record.manifest.place
             rows = generation.rows(row, table, record.path)
-            if rows is not None:
+            if rows is not None and generation.has_readable(table, rows.segment):
                 found.setdefault(generation, []).append(_Covered(place, row, rows))
     return found
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,21 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
-from harness.owner import describe_owner, owner_is_gone
 from harness.records.compact_columns import Irregular, index_row, table_columns
+from harness.records.compact_folders import make_visible, new_folder, remove_abandoned, remove_old, sync, take_over
 from harness.records.compact_generation import (
     COMPACT_FOLDER,
     COMPACT_VERSION,
     COMPACTION_FILE,
     INDEX_FILE,
     Generation,
-    generations,
 )
 from harness.records.compact_segments import IndexWriter, SegmentWriter
 from harness.records.locking import store_lock
 from harness.records.manifest import MANIFEST_FILE
 from harness.records.record import Record
-from harness.records.running import OWNER_FILE, owner_of, remove_tree
+from harness.records.running import remove_tree
 from harness.records.schema import SCHEMA_VERSION, TABLES
 from harness.records.store import Store
 from harness.records.summary_keys import SUMMARY_KEYS
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
 
 LOCK_NAME = ".compact"
 """Name of the lock of a compaction: no study can have it."""
-WRITING = ".writing-"
 MOST_SEGMENTS = 64
 """Segments of one table from which on everything is written anew."""
 LARGEST_DEAD_SHARE = 0.25
@@ -116,26 +112,23 @@ def compact(
 
 def _compact(store: Store, again: bool, on_progress: Progress) -> Compaction:
     home = store.path / COMPACT_FOLDER
-    _remove_abandoned(home)
+    remove_abandoned(home)
     work = _planned(store, again)
     if not work.folders and not work.base:
         return Compaction(None, 0, 0, 0, (), False)
     if work.base and not work.fresh and not work.dropped:
         return Compaction(work.base.folder, len(work.kept), 0, 0, (), False)
-    home.mkdir(exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=WRITING, dir=home))
+    building = new_folder(home)
     try:
-        building.chmod(0o755)
-        (building / OWNER_FILE).write_text(json.dumps(describe_owner()))
         written = _Writing(building, work)
         written.add(work.fresh, on_progress)
         added = written.finish()
         if work.base and not added and not work.dropped:  # nothing but records that cannot be taken in
             return Compaction(work.base.folder, len(work.kept), 0, 0, tuple(written.left_out), False)
-        folder = _make_visible(building, home)
+        folder = make_visible(building, home)
     finally:
         remove_tree(building)
-    _remove_old(store.path)
+    remove_old(store.path)
     return Compaction(folder, len(work.kept) + added, added, work.dropped, tuple(written.left_out), True)
 
 
@@ -192,7 +185,7 @@ class _Writing:
         self._folder = folder
         self._base = work.base
         old = work.base
-        self._old_segments = {table: _taken_over(old.segments(table), folder) if old else [] for table in TABLES}
+        self._old_segments = {table: take_over(old.segments(table), folder) if old else [] for table in TABLES}
         self._next = int(old.content["next_record"]) if old else 0
         self._segments = {
             table: SegmentWriter(folder, table, old.number if old else 0, len(self._old_segments[table]))
@@ -242,7 +235,7 @@ class _Writing:
         }
         (self._folder / COMPACTION_FILE).write_text(json.dumps(content, indent=1) + "\n")
         for path in self._folder.iterdir():
-            _sync(path)
+            sync(path)
         return added
 
 
@@ -268,57 +261,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, tuple[pa.Table, os.st
     return row, tables
 
 
-def _taken_over(segments: Sequence[Path], folder: Path) -> list[str]:
-    for path in segments:
-        try:
-            (folder / path.name).hardlink_to(path)
-        except OSError:  # a file system without hard links
-            shutil.copyfile(path, folder / path.name)
-    return [path.name for path in segments]
-
-
 def _batches(items: Sequence[Path], size: int) -> Iterator[list[Path]]:
     rest = iter(items)
     while some := list(islice(rest, size)):
         yield some
 
-
-def _make_visible(building: Path, home: Path) -> Path:
-    """Rename to the number after the newest; another writer, on a file system without locks, may have taken it."""
-    (building / OWNER_FILE).unlink()
-    number = 1 + max((int(path.name) for path in generations(home.parent)), default=0)
-    while True:
-        target = home / str(number)
-        try:
-            building.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
-            number += 1
-            continue
-        _sync(home)
-        return target
-
-
-def _remove_old(store: Path) -> None:
-    """Remove all generations but the newest and the one before it, which a connection may still read."""
-    for folder in generations(store)[:-2]:
-        remove_tree(folder)
-
-
-def _remove_abandoned(home: Path) -> None:
-    for folder in home.glob(f"{WRITING}*") if home.is_dir() else ():
-        try:
-            gone = owner_is_gone(owner_of(folder))
-        except (ValueError, KeyError, TypeError):
-            gone = True  # it died before it could say who it is; the lock says that nobody else is at work
-        if gone:
-            remove_tree(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

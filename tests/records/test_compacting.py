@@ -231,7 +231,7 @@ compact(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize("moment", ["_sync", "_make_visible", "_remove_old"])
+@pytest.mark.parametrize("moment", ["sync", "make_visible", "remove_old"])
 def test_a_compaction_that_was_killed_leaves_every_answer_as_it_was(store: Path, moment: str) -> None:
     compact(store)
     factories.publish_trial(store, "tensorflow", 7)
@@ -240,7 +240,7 @@ def test_a_compaction_that_was_killed_leaves_every_answer_as_it_was(store: Path,
     assert ended.returncode == -signal.SIGKILL
     assert_same_answers(store)
     made = compact(store)
-    assert made.is_new == (moment != "_remove_old")
+    assert made.is_new == (moment != "remove_old")
     assert made.records == 10
     assert sorted(path.name for path in (store / COMPACT_FOLDER).iterdir()) == ["1", "2"]
     assert_same_answers(store)
@@ -287,9 +287,9 @@ def test_a_damaged_segment_costs_time_and_no_rows(store: Path) -> None:
     assert made.folder is not None
     for path in made.folder.glob("samples-*.parquet"):
         path.write_bytes(b"garbage")
-    compacted = load(store, "samples")
-    with hidden(store):
-        pd.testing.assert_frame_equal(compacted, load(store, "samples"))
+    with pytest.warns(DamagedCompactionWarning, match="samples"):
+        load(store, "samples")
+    assert_same_answers(store)
 
 
 def test_the_compaction_of_another_version_is_none(store: Path) -> None:
