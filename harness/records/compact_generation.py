@@ -114,11 +114,12 @@ class Generation:
             import pyarrow as pa
             import pyarrow.parquet as parquet
 
+            path = self.segments(table)[segment]
             try:
-                parquet.read_metadata(self.segments(table)[segment])
+                parquet.read_metadata(path)
                 self._readable[table, segment] = True
-            except (OSError, IndexError, pa.ArrowException) as error:
-                warn_of_damage(self.folder, error)
+            except (OSError, pa.ArrowException) as error:
+                warn_of_damage(path, error)
                 self._readable[table, segment] = False
         return self._readable[table, segment]
 
@@ -276,10 +277,10 @@ def newest_folder(store: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def warn_of_damage(folder: Path, error: Exception) -> None:
+def warn_of_damage(path: Path, error: Exception) -> None:
     """Say that a part of a generation cannot be read, and how to have it whole again."""
     warnings.warn(
-        f"the compacted part {folder} cannot be read, so the records are: {error}; make it anew: "
+        f"the compacted part {path} cannot be read, so the records are: {error}; make it anew: "
         "dlgauge store compact STORE --again",
         DamagedCompactionWarning,
         stacklevel=4,

@@ -12,9 +12,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 GIB = 1 << 30
+HAS_CORRELATION = find_spec("harness.analysis.correlation") is not None
 CPUS = 2
 SMALL_STUDY = "scale-small"
 
@@ -67,7 +69,7 @@ def compare(store: Path) -> str:
     return f"{len(found)} studies, {sum(len(one.cells) for one in found)} cells, {trials:,} trials"
 
 
-def correlate(store: Path) -> str:
+def rank_correlations(store: Path) -> str:
     """Rank correlation of every outcome with every numeric factor that is varied, over all observations."""
     from harness.analysis.observations import observations
 
@@ -76,6 +78,21 @@ def correlate(store: Path) -> str:
     ranks = seen.frame[[*factors, *seen.outcomes]].rank()
     table = ranks.corr().loc[list(seen.outcomes), factors]
     return f"{len(seen.frame):,} observations, {table.size} correlations of {', '.join(factors)}"
+
+
+def correlate(store: Path) -> str:
+    """What `dlgauge correlate` works out but for lags inside runs, for every study."""
+    from harness.analysis.correlation import correlate as correlate_study
+    from harness.analysis.observations import observations
+    from harness.records import Store
+
+    opened, trials = Store(store), 0
+    studies = opened.studies()
+    for study in studies:
+        seen = observations(opened, [study])
+        correlate_study(seen, study)
+        trials += len(seen.frame)
+    return f"{len(studies)} studies, {trials:,} trials"
 
 
 def report_of_one_study(store: Path) -> str:
@@ -91,7 +108,8 @@ QUESTIONS = {
     "summarise": Question(summarise),
     "load": Question(load_summary),
     "compare": Question(compare),
-    "correlate": Question(correlate),
+    "rank correlations": Question(rank_correlations),
+    **({"correlate": Question(correlate)} if HAS_CORRELATION else {}),
     "report of one study": Question(report_of_one_study, target_s=2.0),
 }
 
