@@ -1,7 +1,7 @@
 """The index of a compacted store: what comparison and queries need of every manifest, as columns of one Parquet file.
 
-A column of JSON text is dictionary-encoded: what a thousand records share is stored, read and parsed once. What only the
-single record is asked for (`phases`, `files`, `clock_anchors`, …) is not in the index; it is read from manifest.json.
+A column of JSON text is dictionary-encoded: what a thousand records share is stored, read and parsed once. What only
+a single record is asked for (`phases`, `files`, `clock_anchors`, …) is not in the index; it is read from manifest.json.
 """
 
 from __future__ import annotations

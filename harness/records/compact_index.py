@@ -103,7 +103,9 @@ class Index:
         `host` stands for its machine alone, where it has one.
         """
         codes = [self.shared(MACHINE if key == HOST else key).codes[row] for key in keys]
-        if HOST in keys and codes[keys.index(HOST)] < 0:  # a host that does not tell its machine apart: all of it counts
+        if (
+            HOST in keys and codes[keys.index(HOST)] < 0
+        ):  # a host that does not tell its machine apart: all of it counts
             codes.append(self.shared(HOST).codes[row])
         return (id(self), *codes)
 
@@ -126,9 +128,7 @@ class Index:
             self._summary = [
                 (key, self.plain(float_column(key)), self.plain(integer_column(key))) for key in SUMMARY_KEYS
             ]
-        values = {
-            key: real[row] if whole[row] is None else whole[row] for key, real, whole in self._summary
-        }
+        values = {key: real[row] if whole[row] is None else whole[row] for key, real, whole in self._summary}
         other = self.shared(SUMMARY_OTHER).value(row)
         if other is not ABSENT:
             values.update(other)

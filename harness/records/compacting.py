@@ -1,4 +1,6 @@
-"""Compact a store: what queries read of its records, side by side in a few Parquet files (`harness.records.compact_generation`).
+"""Compact a store: what queries read of its records, side by side in a few Parquet files.
+
+The form is that of `harness.records.compact_generation`.
 
 A compaction reads only the records that the newest generation does not have, and takes over that one's segments as hard
 links. A process that dies in here leaves a folder that no reader looks at; the next compaction removes it.
@@ -240,7 +242,7 @@ class _Writing:
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, tuple[pa.Table, os.stat_result]]] | str:
-    """A record's row of the index and its tables; why it is left out. A table that cannot be read is left to its file."""
+    """A record's row of the index and its tables, or why it is left out. An unreadable table is left to its file."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -265,4 +267,3 @@ def _batches(items: Sequence[Path], size: int) -> Iterator[list[Path]]:
     rest = iter(items)
     while some := list(islice(rest, size)):
         yield some
-

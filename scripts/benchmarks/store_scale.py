@@ -3,13 +3,13 @@
 
 The store is synthesised in the real format: a record of each framework and batch size is made by the program's own
 writer and stands as the template of all others, which differ from it in seed, identity, times and the numbers of the
-summary (drawn from known effects, `synthetic_store.py`). Every record has its own manifest.json and samples.parquet; the
-other files, equal in many records, share their disk blocks as hard links. While it grows, records are published at
+summary (drawn from known effects, `synthetic_store.py`). Every record has a manifest.json and samples.parquet of its own;
+its other files, equal in many records, share their disk blocks as hard links. While it grows, records are published at
 1,000, 10,000 and all records. Then it is compacted, and each question is asked in a fresh process on two CPUs, with its
 time (imports included) and its peak memory (`VmHWM`).
 
-The folder must not exist or be a store that this script has made; it is kept, and used again where it has the size asked
-for. Runs for some minutes and takes some GiB of disk.
+The folder must not exist, or be a store that this script has made; it is kept, and used again where it has the size
+asked for. Runs for some minutes and takes some GiB of disk.
 Usage: .venv/bin/python scripts/benchmarks/store_scale.py --store DIR [--records 100000] [--samples 10000000]
 """
 

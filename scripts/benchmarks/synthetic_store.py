@@ -158,7 +158,7 @@ class Maker:
             "samples_bytes": len(content),
         }
         folder = f"{self._store}/{place.study}/{values['trial']}"
-        os.makedirs(folder)  # noqa: PTH103: a hundred thousand times
+        os.makedirs(folder)  # noqa: PTH103
         _write(f"{folder}/{SAMPLES_FILE}", content)
         for master in template.masters:
             master.link(folder)
@@ -229,7 +229,7 @@ class _Master:
             copy.chmod(0o444)
             self._links = 0
         source = f"{self._path}.{self._copies}" if self._copies else str(self._path)
-        os.link(source, f"{folder}/{self._path.name}")  # noqa: PTH: a million times
+        os.link(source, f"{folder}/{self._path.name}")
         self._links += 1
 
 

@@ -350,7 +350,9 @@ def test_an_empty_store_has_nothing_to_compact(tmp_path: Path) -> None:
 def test_records_of_one_cell_share_a_token(store: Path) -> None:
     compact(store)
     records = [one for one in Store(store).records("synthetic") if one.varied]
-    tokens = {(one.sharing("specification", "host", "framework"), one.specification["framework"]["name"]) for one in records}
+    tokens = {
+        (one.sharing("specification", "host", "framework"), one.specification["framework"]["name"]) for one in records
+    }
     assert len(tokens) == 2
     with hidden(store):
         assert {one.sharing("specification") for one in Store(store).records()} == {None}
