@@ -62,18 +62,18 @@ class Irregular(ValueError):
 
 def float_column(key: str) -> str:
     """Column of a summary key's values that are floating-point numbers."""
-    return f"summary.{key}"
+    return f"summary:{key}"
 
 
 def integer_column(key: str) -> str:
     """Column of a summary key's values that are whole numbers: they come back as whole numbers."""
-    return f"summary.{key}.whole"
+    return f"whole:{key}"
 
 
 def table_columns(table: str) -> tuple[str, str, str, str, str]:
     """Columns that say where a table's rows are: segment, first row, number of rows; and the file's time and size."""
     names = ("segment", "offset", "rows", "mtime_ns", "bytes")
-    return tuple(f"{table}.{name}" for name in names)  # type: ignore[return-value]
+    return tuple(f"{table}:{name}" for name in names)  # type: ignore[return-value]
 
 
 def index_schema() -> pa.Schema:
