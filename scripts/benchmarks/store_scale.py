@@ -3,7 +3,7 @@
 
 The store is synthesised in the real format: a record of each framework and batch size is made by the program's own
 writer and stands as the template of all others, which differ from it in seed, identity, times and the numbers of the
-summary (drawn from known effects, `synthetic_store.py`). Every record has a manifest.json and samples.parquet of its own;
+summary (drawn from known effects, `synthetic_store.py`). Every record has a manifest.json and samples.parquet;
 its other files, equal in many records, share their disk blocks as hard links. While it grows, records are published at
 1,000, 10,000 and all records. Then it is compacted, and each question is asked in a fresh process on two CPUs, with its
 time (imports included) and its peak memory (`VmHWM`).
