@@ -83,16 +83,18 @@ def _drift_notes(drift: Drift) -> Iterable[str]:
     first, last = runs[0], runs[-1]
     speeds = [run.samples_per_s for run in runs if run.samples_per_s is not None]
     between = f"; all {len(runs)} lie between {min(speeds):.0f} and {max(speeds):.0f}" if len(runs) > 2 else ""
-    apart = "" if drift.apart is None else f"; two in a row, with nothing between them, differ by up to {_percent(drift.apart)}"
+    apart = "; two in a row, with nothing between them, differ by up to {}"
+    noise = "" if drift.apart is None else apart.format(_percent(drift.apart))
     yield (
-        f"Drift of the machine: {name[0].lower()}{name[1:]} trained at {first.samples_per_s:.0f} samples/s {first.place} "
-        f"({first.trial}) and at {last.samples_per_s:.0f} {last.place} ({last.trial}): {100 * drift.change:+.1f} %"
-        f"{between}{apart}."
+        f"Drift of the machine: {name[0].lower()}{name[1:]} trained at {first.samples_per_s:.0f} samples/s "
+        f"{first.place} ({first.trial}) and at {last.samples_per_s:.0f} {last.place} ({last.trial}): {100 * drift.change:+.1f} %"
+        f"{between}{noise}."
     )
 
 
 def _canary_name(drift: Drift) -> str:
-    return f"The canary ({drift.key.framework}, {drift.steps} steps of {drift.key.workload}, profile {drift.key.profile})"
+    key = drift.key
+    return f"The canary trial ({key.framework}, {drift.steps} steps of {key.workload}, profile {key.profile})"
 
 
 def _percent(share: float) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.beside import ArmPair, Drift, a_a_pairs, drifts
+from harness.analysis.beside_notes import beside_notes
 from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
 from harness.analysis.columns import DEFAULT_KEYS, Column, cost_column, select_columns
 from harness.analysis.disturbances import Disturbance, disturbances_of
@@ -17,6 +19,7 @@ from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, s
 from harness.errors import DlgaugeError, StoreError
 from harness.records.cost import cost_to_threshold
 from harness.records.validation import NO_VALIDATION
+from harness.study.roles import is_canary, is_second_arm
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -144,8 +147,10 @@ class Comparison:
         not_measured: key -> reason -> number of completed trials; nothing of validation images where none are held out.
         notes: what a reader must know before he compares rows, as sentences.
         first, last: start of the earliest and the latest trial, ISO 8601 UTC.
-        trial_count: all trials, completed or not.
+        trial_count: all trials but canaries, completed or not.
         sampling: how well the trials behind the numbers were sampled.
+        a_a: the cells that stand twice in every block, both arms compared; second arms are in no other number.
+        drifts: what the canaries say of the machine; canaries are in no other number.
     """
 
     study: str
@@ -161,11 +166,14 @@ class Comparison:
     last: str
     trial_count: int
     sampling: Sampling
+    a_a: tuple[ArmPair, ...] = ()
+    drifts: tuple[Drift, ...] = ()
 
     @property
     def completed_count(self) -> int:
-        """All completed trials, counted in a number or not."""
-        return sum(cell.n for cell in self.cells) + len(self.superseded)
+        """All completed trials but canaries, counted in a number or not."""
+        second_arms = sum(len(pair.second) for pair in self.a_a)
+        return sum(cell.n for cell in self.cells) + len(self.superseded) + second_arms
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -200,11 +208,15 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
     Raises:
         DlgaugeError: records of more than one study, or an unknown column.
     """
-    every = list(records)
-    studies = sorted({str(record.manifest.get("study", "")) for record in every})
+    given = list(records)
+    every = [record for record in given if not is_canary(record.specification)]
+    studies = sorted({str(record.manifest.get("study", "")) for record in given})
     if len(studies) > 1:
         raise DlgaugeError(f"one comparison is of one study, got records of {', '.join(studies)}")
-    completed = [record for record in every if record.termination == COMPLETED]
+    completed = [
+        record for record in every if record.termination == COMPLETED and not is_second_arm(record.specification)
+    ]
+    pairs, found = a_a_pairs(given), drifts(given)
     grouped = group_into_cells(completed)
     counted = [record for members in grouped.values() for record in members]
     counted_paths = {record.path for record in counted}
@@ -225,11 +237,13 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
         excluded=tuple(excluded_record(record) for record in every if record.termination != COMPLETED),
         superseded=superseded,
         not_measured=_not_measured(counted),
-        notes=tuple(notes(cells, listed, superseded)),
+        notes=(*notes(cells, listed, superseded), *beside_notes(pairs, found)),
         first=starts[0] if starts else "",
         last=starts[-1] if starts else "",
         trial_count=len(every),
         sampling=sampling_of(counted),
+        a_a=pairs,
+        drifts=found,
     )
 
 

@@ -65,6 +65,7 @@ def _json(study: Study, made: Plan) -> str:
 
 def _row(position: int, trial: Trial) -> dict[str, str]:
     from harness.study.matrix import short_value
+    from harness.study.roles import role_of
 
     part = trial.specification
     canary = part.get("canary")
@@ -77,7 +78,7 @@ def _row(position: int, trial: Trial) -> dict[str, str]:
         "steps": str(part["setting"]["steps"]),
         "profile": part["profile"]["name"],
         **{key: short_value(value) for key, value in trial.varied.items()},
-        "role": CANARY if canary else f"arm {part['arm']}" if part.get("arm") else "",
+        "role": role_of(part) or "",
         "trial": trial.id,
     }
 
@@ -111,12 +112,12 @@ def _headline(study: Study, made: Plan) -> list[str]:
 def design_lines(study: Study, made: Plan) -> list[str]:
     """What the study's blocks hold beside the cells of its matrix, and what follows after a pilot."""
     lines = []
-    if study.repeats:
+    if study.repeats and study.is_pilot:
         of_matrix = sum("canary" not in trial.specification for trial in made.trials)
         most = of_matrix // len(study.seeds) * study.repeats.at_most
         lines.append(
-            f"a pilot: `dlgauge run` works out from it how many blocks, {study.repeats.at_most} at most ({most} trials), "
-            f"bring the 95 % interval of each ratio of samples/s to ± {study.repeats.words}, and runs them"
+            f"a pilot: `dlgauge run` works out from it how many blocks, {study.repeats.at_most} at most ({most} "
+            f"trials), bring the 95 % interval of each ratio of samples/s to ± {study.repeats.words}, and runs them"
         )
     if study.hypercube:
         lines.append(study.hypercube.words)

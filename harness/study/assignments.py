@@ -135,12 +135,21 @@ class _Reader:
 
         A key varied inside a section that is varied too is refused for the same reason.
         """
-        varied = [list(column) for variant in variants for column in zip(*variant, strict=True)]
+        columns = [column for variant in variants for column in zip(*variant, strict=True)]
+        varied = [_of_each_path(column) for column in columns]
         for inner, outer in itertools.product([*([one] for one in overrides), *varied], varied):
             inside = (one for one in inner for section in outer if _lies_inside(one, section))
             if inner is not outer and (found := next(inside, None)):
                 what = f"{found.key!r} lies inside {outer[0].key!r}, which is varied ({outer[0].where})"
                 self.problems.append((found.where, f"{what}: give it in each of the varied values"))
+
+
+def _of_each_path(column: Sequence[Assignment]) -> list[Assignment]:
+    """The first value of each path among the alternatives of a key: thousands of points have one path."""
+    first: dict[tuple[str, ...], Assignment] = {}
+    for assignment in column:
+        first.setdefault(assignment.path, assignment)
+    return list(first.values())
 
 
 def _lies_inside(assignment: Assignment, section: Assignment) -> bool:

@@ -147,9 +147,8 @@ def number_kind(part: Part, path: Path) -> NumberKind | None:
     found: set[Any] = set()
     models: list[type[BaseModel]] = [Setting if part == "setting" else ProfileFile]
     for name in path:
-        annotations = [
-            field.annotation for model in models for own, field in model.model_fields.items() if _key(own, field) == name
-        ]
+        fields = [item for model in models for item in model.model_fields.items()]
+        annotations = [field.annotation for own, field in fields if _key(own, field) == name]
         models = [model for annotation in annotations for model in member_models(annotation)]
         found = {kind for annotation in annotations for kind in _plain_types(annotation)}
     return "number" if float in found else "whole" if int in found else None

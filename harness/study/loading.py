@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import FileFormatError
 from harness.paths import PROJECT_ROOT
-from harness.study.canary import make_canary
+from harness.study.canary_trial import make_canary
 from harness.study.frameworks import FrameworkDescription, load_frameworks
 from harness.study.ingredients import Ingredients
 from harness.study.matrix import expand

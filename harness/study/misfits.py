@@ -41,8 +41,8 @@ def misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple[
             message = f"early_stopping.patience_steps {patience} would end training before the first validation, which "
             yield ("early_stopping", "patience_steps"), f"{message}comes after {first} steps"
     if setting.samples and (own := setting.steps_for(dataset.train)) <= setting.warm_up_steps:
-        message = f"samples {setting.samples} are {own} step{'s' * (own != 1)} of batch_size {setting.batch_size}, none of them after "
-        yield ("samples",), f"{message}the warm_up_steps, {setting.warm_up_steps}"
+        are = f"samples {setting.samples} are {own} step{'s' * (own != 1)} of batch_size {setting.batch_size}"
+        yield ("samples",), f"{are}, none of them after the warm_up_steps, {setting.warm_up_steps}"
     if setting.warm_up_steps >= steps:
         yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
     yield from _rate_misfits(setting, steps)

@@ -172,3 +172,8 @@ class Study:
     hypercube: LatinHypercube | None = None
     left_out: tuple[LeftOutCell, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_pilot(self) -> bool:
+        """Whether the seeds are those of the pilot, from which the number of blocks is to follow."""
+        return self.repeats is not None and self.seeds == self.repeats.seeds(self.repeats.pilot)

@@ -6,8 +6,8 @@
 
 Both ends are among the values, exactly. In between, values of keys that take whole numbers are rounded to the nearest
 one; other numbers to as few significant digits, 4 at least, as move none by more than a thousandth of its distance to
-the next. In a Latin hypercube (`harness.study.hypercube`) a range without `count` and `factor` stands for all values from end to
-end.
+the next. In a Latin hypercube (`harness.study.hypercube`) a range without `count` and `factor` stands for all values
+from end to end.
 """
 
 from __future__ import annotations

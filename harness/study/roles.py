@@ -66,3 +66,10 @@ def is_second_arm(specification: Mapping[str, Any]) -> bool:
 def of_the_matrix(specification: Mapping[str, Any]) -> bool:
     """Whether a specification is a trial of the matrix: numbers of others are not pooled with it."""
     return not is_canary(specification) and not is_second_arm(specification)
+
+
+def role_of(specification: Mapping[str, Any]) -> str | None:
+    """What a trial is beside the matrix: `canary`, or `arm 2`; None for a trial of the matrix."""
+    if is_canary(specification):
+        return "canary"
+    return f"arm {specification['arm']}" if is_second_arm(specification) else None
