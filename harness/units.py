@@ -54,11 +54,12 @@ def parse_share(value: object) -> float:
     Raises:
         UnitError: no number, or a negative number.
     """
-    text = value[:-1].strip() if isinstance(value, str) and value.endswith("%") else None
-    try:
-        share = float(text) / 100 if text is not None else value
-    except ValueError:
-        share = None
+    share: object = value
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            share = float(value[:-1]) / 100
+        except ValueError:
+            share = None
     if isinstance(share, bool) or not isinstance(share, int | float) or not math.isfinite(share) or share < 0:
         raise UnitError(f"{value!r} is not a share such as '3%' or 0.03")
     return float(share)

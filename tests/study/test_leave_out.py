@@ -132,7 +132,7 @@ def test_all_cells_may_be_left_out(study_of) -> None:
         (entry("{memory: {below: 3 gigs}}"), "x.yaml:7: leave_out: memory: '3 gigs' has the unknown unit 'gigs'"),
         (entry("{}"), "x.yaml:7: leave_out[0].when should have at least 1 item"),
         ("leave_out:\n  - when: {framework: alpha}\n", "x.yaml:7: key 'reason' is missing in leave_out[0]"),
-        (entry("{framework: alpha}", "''"), "x.yaml:8: leave_out[0].reason should have at least 1 character"),
+        (entry("{framework: alpha}", "''"), "x.yaml:8: leave_out[0].reason: string should have at least 1 character"),
         ("leave_out: {when: {framework: alpha}}\n", "x.yaml:6: leave_out should be a list"),
     ],
 )
