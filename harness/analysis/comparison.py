@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.beside import ArmPair, Drift, a_a_pairs, drifts
@@ -148,9 +148,9 @@ class Comparison:
         notes: what a reader must know before he compares rows, as sentences.
         first, last: start of the earliest and the latest trial, ISO 8601 UTC.
         trial_count: all trials but canaries, completed or not.
-        sampling: how well the trials behind the numbers were sampled.
         a_a: the cells that stand twice in every block, both arms compared; second arms are in no other number.
         drifts: what the canaries say of the machine; canaries are in no other number.
+        sampling: how well the trials behind the numbers were sampled.
     """
 
     study: str
@@ -209,14 +209,29 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
         DlgaugeError: records of more than one study, or an unknown column.
     """
     given = list(records)
-    every = [record for record in given if not is_canary(record.specification)]
-    studies = sorted({str(record.manifest.get("study", "")) for record in given})
+    second_arms = [record for record in given if is_second_arm(record.specification)]
+    beside = {record.path for record in given if is_canary(record.specification)}
+    beside |= {record.path for record in second_arms}
+    found = _compare_matrix([record for record in given if record.path not in beside], columns)
+    pairs, drifted = a_a_pairs(given), drifts(given)
+    failed = tuple(excluded_record(record) for record in second_arms if record.termination != COMPLETED)
+    return replace(
+        found,
+        a_a=pairs,
+        drifts=drifted,
+        notes=(*found.notes, *beside_notes(pairs, drifted)),
+        excluded=(*found.excluded, *failed),
+        trial_count=found.trial_count + len(second_arms),
+    )
+
+
+def _compare_matrix(records: Iterable[Record], columns: Sequence[str]) -> Comparison:
+    """The comparison of the trials of a study's matrix (`harness.study.roles`)."""
+    every = list(records)
+    studies = sorted({str(record.manifest.get("study", "")) for record in every})
     if len(studies) > 1:
         raise DlgaugeError(f"one comparison is of one study, got records of {', '.join(studies)}")
-    completed = [
-        record for record in every if record.termination == COMPLETED and not is_second_arm(record.specification)
-    ]
-    pairs, found = a_a_pairs(given), drifts(given)
+    completed = [record for record in every if record.termination == COMPLETED]
     grouped = group_into_cells(completed)
     counted = [record for members in grouped.values() for record in members]
     counted_paths = {record.path for record in counted}
@@ -237,13 +252,11 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
         excluded=tuple(excluded_record(record) for record in every if record.termination != COMPLETED),
         superseded=superseded,
         not_measured=_not_measured(counted),
-        notes=(*notes(cells, listed, superseded), *beside_notes(pairs, found)),
+        notes=tuple(notes(cells, listed, superseded)),
         first=starts[0] if starts else "",
         last=starts[-1] if starts else "",
         trial_count=len(every),
         sampling=sampling_of(counted),
-        a_a=pairs,
-        drifts=found,
     )
 
 
