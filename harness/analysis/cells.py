@@ -173,10 +173,10 @@ def group_into_cells(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
     A seed can have several records in one cell: trials whose specifications differ in a time limit are two trials.
     Second arms of A/A pairs and canaries are passed over (`harness.analysis.beside`).
     """
+    records = [record for record in records if of_the_matrix(record.specification)]
     cells: dict[CellKey, list[Record]] = {}
     for record in records:
-        if of_the_matrix(record.specification):
-            cells.setdefault(cell_key(record), []).append(record)
+        cells.setdefault(cell_key(record), []).append(record)
     ordered = sorted(cells, key=lambda key: (key.workload, key.setting, key.profile, _natural(key), key.conditions))
     return {key: _latest_of_each_seed(cells[key]) for key in ordered}
 
