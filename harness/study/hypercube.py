@@ -31,9 +31,7 @@ def _refuse_scalar(value: Any) -> Any:
     return value
 
 
-Values = Annotated[
-    tuple[Any, ...], Field(min_length=1), WrapValidator(_list_or_range), BeforeValidator(_refuse_scalar)
-]
+Values = Annotated[tuple[Any, ...], Field(min_length=1), WrapValidator(_list_or_range), BeforeValidator(_refuse_scalar)]
 """The values of a varied key: a list, or a mapping that says a range."""
 
 

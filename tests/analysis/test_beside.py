@@ -72,7 +72,9 @@ def test_the_arms_of_a_pair_are_compared_block_by_block(tmp_path: Path) -> None:
     assert set(pair.first) == set(pair.second) == {1, 2, 3, 4}
     assert set(pair.first.values()).isdisjoint(pair.second.values())
     (note,) = notes_about(compared(tmp_path), "A/A pair")
-    assert note.startswith("A/A pair of torch, second arm ÷ first arm over 4 blocks: training time 1.002 (95 % interval ")
+    assert note.startswith(
+        "A/A pair of torch, second arm ÷ first arm over 4 blocks: training time 1.002 (95 % interval "
+    )
     assert "does not hold 1" not in note
 
 
@@ -106,7 +108,9 @@ def test_many_pairs_are_told_in_one_sentence(tmp_path: Path) -> None:
         ratios = {1: 1.100, 2: 1.101, 3: 1.099} if size == 1 else {1: 1.02, 2: 0.98, 3: 1.0}
         write_pairs(tmp_path, ratios, varied={"batch_size": size}, setting={"batch_size": size})
     (note,) = notes_about(compared(tmp_path), "A/A pair")
-    assert note.startswith("A/A pairs of 6 cells, second arm ÷ first arm (the true ratio is 1): training time: ratios 0.9")
+    assert note.startswith(
+        "A/A pairs of 6 cells, second arm ÷ first arm (the true ratio is 1): training time: ratios 0.9"
+    )
     assert "to 1.1, the interval holds 1 in 5 of 6" in note
 
 
@@ -132,8 +136,8 @@ def test_the_change_of_speed_is_told_as_drift(tmp_path: Path) -> None:
     assert drift.apart is None
     (note,) = notes_about(result, "Drift")
     assert note == (
-        "Drift of the machine: the canary trial (torch, 300 steps of lenet-mnist-subset, profile local) trained at 4000 "
-        f"samples/s before block 1 ({first}) and at 3900 after block 3 ({last}): -2.5 %."
+        "Drift of the machine: the canary trial (torch, 300 steps of lenet-mnist-subset, profile local) trained at "
+        f"4000 samples/s before block 1 ({first}) and at 3900 after block 3 ({last}): -2.5 %."
     )
 
 

@@ -105,9 +105,7 @@ def test_the_rest_follows_the_pilot(study_at_most, tmp_path: Path, capsys) -> No
         "pilot: of 1 ratio of samples/s that of caffe against torch varies most, by 2 % from block to block "
         "(sd of its logarithm, n = 3 blocks)"
     )
-    assert told[1] == (
-        "pilot: 5 blocks bring every 95 % interval to ± 3 % or less (its to ± 2.5 %): 2 more to run"
-    )
+    assert told[1] == ("pilot: 5 blocks bring every 95 % interval to ± 3 % or less (its to ± 2.5 %): 2 more to run")
     assert told[2] == "resolved: the 95 % interval of every ratio of samples/s is ± 3 % or narrower"
 
 

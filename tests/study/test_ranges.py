@@ -177,7 +177,10 @@ def test_a_range_and_the_list_of_its_values_are_the_same_trials(study_of) -> Non
             "x.yaml:7: vary.batch_size passes over 1000, from 512 to 1024: end it with one of them, not {from: 16, "
             "to: 1000, factor: 2}",
         ),
-        ("vary:\n  batch_size:\n    from: 16\n    to: 64\n    scal: log\n", "x.yaml:10: vary.batch_size: unknown key 'scal"),
+        (
+            "vary:\n  batch_size:\n    from: 16\n    to: 64\n    scal: log\n",
+            "x.yaml:10: vary.batch_size: unknown key 'scal",
+        ),
         ("vary:\n  batch_size: {from: 16, count: 3}\n", "x.yaml:7: vary.batch_size: key 'to' is missing"),
         ("vary:\n  batch_size: {from: 16, to: 64, count: 1}\n", "x.yaml:7: vary.batch_size: count should be greater"),
         ("vary:\n  batch_size: {from: true, to: 64, count: 2}\n", "vary.batch_size: from should be a number, not True"),

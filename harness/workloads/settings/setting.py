@@ -181,6 +181,14 @@ class Setting(FileModel):
             raise ValueError(f"warm_up_steps={self.warm_up_steps} should be smaller than steps={self.steps}")
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `samples` where they are not given: what identifies trials and certificates is older than this key."""
+        values: dict[str, Any] = dump(self)
+        if values.get("samples") is None:
+            values.pop("samples", None)
+        return values
+
     @model_validator(mode="after")
     def _something_to_watch(self) -> Self:
         if self.early_stopping is not None and (self.validation is None or self.validation.every_steps is None):
