@@ -87,8 +87,8 @@ def _drift_notes(drift: Drift) -> Iterable[str]:
     noise = "" if drift.apart is None else apart.format(_percent(drift.apart))
     yield (
         f"Drift of the machine: {name[0].lower()}{name[1:]} trained at {first.samples_per_s:.0f} samples/s "
-        f"{first.place} ({first.trial}) and at {last.samples_per_s:.0f} {last.place} ({last.trial}): {100 * drift.change:+.1f} %"
-        f"{between}{noise}."
+        f"{first.place} ({first.trial}) and at {last.samples_per_s:.0f} {last.place} "
+        f"({last.trial}): {100 * drift.change:+.1f} %{between}{noise}."
     )
 
 

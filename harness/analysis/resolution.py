@@ -2,8 +2,8 @@
 
 Two cells are compared block by block: the difference of one block is the logarithm of the ratio of their throughputs
 there, in which everything that the block's trials share (seed, mini-batches, state of the machine that day)
-cancels. With `s` the sample standard deviation of these logarithms in the pilot, N blocks give the mean log-ratio a 95 %
-t interval of half width
+cancels. With `s` the sample standard deviation of these logarithms in the pilot, N blocks give the mean log-ratio a
+95 % t interval of half width
 
     h(N) = t[0.975, N - 1] * s / sqrt(N)
 
@@ -11,8 +11,8 @@ and the answer is the smallest N, from 2 on, with h(N) <= ln(1 + difference): th
 further than the difference from the ratio found. It is the interval of a mean of paired differences, solved for N by
 trying (t depends on N). The two steps, a pilot for `s` and then all blocks at once, are Stein's (Annals of Mathematical
 Statistics 16(3), 1945). His own rule keeps the pilot's t quantile in place of t[0.975, N - 1], which holds for certain
-whatever `s` was by chance, and asks for more blocks; here `s` is taken as the true one. So the number is an estimate: the
-true spread is 0.52 to 6.3 times the `s` of three blocks (95 %, by the chi-squared distribution). That is why the half
+whatever `s` was by chance, and asks for more blocks; here `s` is taken as the true one. So the number is an estimate:
+the true spread is 0.52 to 6.3 times the `s` of three blocks (95 %, by the chi-squared distribution). That is why the half
 widths that were reached are told at the end. Of many pairs the one that varies most decides, by chance too: with more
 pairs a longer pilot is worth its time.
 """

@@ -88,7 +88,6 @@ def _trial(study: Study, cell: Cell, seed: int, arm: int | None = None) -> Trial
 
 def _canary(study: Study, block: int, side: Side, *, at_end: bool) -> Iterator[Trial]:
     """The canary on one side of a block, where there is one; `at_end`: whether it is an end of the study too."""
-    canary: Canary | None = study.canary
     canary = study.canary
     if canary and not canary.cell.obstacle and (at_end or canary.around == "block"):
         label = f"{canary.cell.label} · {side} seed {block}"

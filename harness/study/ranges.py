@@ -93,11 +93,8 @@ def values_of(given: Range, kind: NumberKind | None) -> list[Any]:
         assert given.count is not None
         shares = [index / (given.count - 1) for index in range(given.count)]
         between = [_between(low, high, share, given.scale) for share in shares]
-        found = [low, *between[1:-1], high]
-        if kind == "number":
-            found = [low, *_rounded(found)[1:-1], high]
-        else:
-            found = [round(value) for value in found]
+        exact = [low, *between[1:-1], high]
+        found = [low, *_rounded(exact)[1:-1], high] if kind == "number" else [round(value) for value in exact]
     if len(set(found)) < len(found):
         different = len(set(found))
         raise RangeError(f"has only {different} different whole numbers for a count of {given.count}: {_shown(given)}")

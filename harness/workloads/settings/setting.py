@@ -183,7 +183,7 @@ class Setting(FileModel):
 
     @model_serializer(mode="wrap")
     def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `samples` where they are not given: what identifies trials and certificates is older than this key."""
+        """Without `samples` where they are not given: ids of trials and certificates are older than this key."""
         values: dict[str, Any] = dump(self)
         if values.get("samples") is None:
             values.pop("samples", None)
