@@ -7,6 +7,7 @@ from typing import Any, Literal
 from harness.fields import FileModel, FrameworkName, NonNegativeInt, PositiveNumber, Sha256
 from harness.study.frameworks import FrameworkDescription
 from harness.study.profile import Profile
+from harness.study.roles import ROLE_KEYS, CanaryPlace
 from harness.workloads.settings import Setting
 from harness.workloads.workload import Workload
 
@@ -33,7 +34,12 @@ class FrameworkIdentity(FileModel):
 
 
 class Specification(FileModel):
-    """The typed form of `Trial.specification`: `Specification.model_validate(trial.specification)`."""
+    """The typed form of `Trial.specification`: `Specification.model_validate(trial.specification)`.
+
+    Attributes:
+        arm: 2 for the second arm of an A/A pair; trials of the matrix, first arms among them, have none.
+        canary: where a canary stands; other trials have none.
+    """
 
     framework: FrameworkIdentity
     workload: Workload
@@ -41,9 +47,12 @@ class Specification(FileModel):
     profile: Profile
     seed: NonNegativeInt
     time_limit_s: PositiveNumber
+    arm: Literal[2] | None = None
+    canary: CanaryPlace | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, exactly the shape of the documentation: the length is in steps, never in epochs."""
+        """Plain values, exactly the shape of the documentation: the length is in steps, never in epochs or samples."""
         if self.setting.steps is None:
             raise ValueError(f"setting {self.setting.name!r} is not resolved to steps")
-        return self.model_dump(mode="json", exclude={"setting": {"epochs"}})
+        values = self.model_dump(mode="json", exclude={"setting": {"epochs"}})
+        return {key: value for key, value in values.items() if key not in ROLE_KEYS or value is not None}
