@@ -58,6 +58,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "left_out": {why: list(seeds) for why, seeds in pair.left_out.items()},
         "ratio": pair.ratio,
         "log_sd": pair.log_sd,
+        "grain_sd": pair.grain_sd,
         "t_95": _bounds(pair.t),
         "bca_95": _bounds(pair.bca),
         "shown": pair.shown.method,

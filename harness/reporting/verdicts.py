@@ -124,15 +124,15 @@ def how_decided(families: Sequence[Family]) -> Iterable[str]:
 
 
 def stable_line(judgement: Judgement, outcome: str = TIME) -> str | None:
-    """Whether the ratios are known to ± 5 % and undisturbed; None where nothing is compared."""
+    """Whether the ratios are known to 5 % and the trials undisturbed; None where nothing is compared."""
     families = [family for family in judgement.families if family.outcome == outcome]
     if not any(family.comparisons for family in families):
         return None
-    target = f"the ratios of {outcome_words(outcome)} to ± {100 * WANTED_HALF_WIDTH:.0f} %, without a disturbance"
+    target = f"ratios of {outcome_words(outcome)} known to {100 * WANTED_HALF_WIDTH:.0f} %, trials undisturbed"
     unstable = {name: why for family in families for name, why in family.unstable.items()}
     if not unstable:
-        return f"stable: yes, {target}"
-    shown = [f"{name} {why}" for name, why in list(unstable.items())[:MOST_LISTED]]
+        return f"stable: yes ({target})"
+    shown = [f"{name}: {why}" for name, why in list(unstable.items())[:MOST_LISTED]]
     rest = f" and {len(unstable) - MOST_LISTED} more rows" if len(unstable) > MOST_LISTED else ""
     return f"stable: no ({target}): {'; '.join(shown)}{rest}"
 

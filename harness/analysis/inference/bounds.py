@@ -57,13 +57,19 @@ class Bounds:
     reason: str | None = None
 
 
-def t_bounds(values: Sequence[float], confidence: float = CONFIDENCE) -> Bounds:
-    """`mean ± t[(1 + confidence) / 2, n - 1] * sd / sqrt(n)`; none of one value."""
+def t_bounds(values: Sequence[float], floor: float = 0.0, confidence: float = CONFIDENCE) -> Bounds:
+    """`mean ± t[(1 + confidence) / 2, n - 1] * max(sd, floor) / sqrt(n)`; none of one value.
+
+    Args:
+        values: of the blocks.
+        floor: the standard deviation that the grain of the values alone leaves (`grain_deviation`).
+        confidence: of the interval.
+    """
     n = len(values)
     if n < 2:
         return Bounds(None, None, "t", f"{n} block{'' if n == 1 else 's'}: no standard deviation, so no interval")
     mean = statistics.fmean(values)
-    half_width = t_quantile((1 + confidence) / 2, n - 1) * statistics.stdev(values) / math.sqrt(n)
+    half_width = t_quantile((1 + confidence) / 2, n - 1) * max(statistics.stdev(values), floor) / math.sqrt(n)
     return Bounds(mean - half_width, mean + half_width, "t")
 
 

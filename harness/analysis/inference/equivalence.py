@@ -47,13 +47,16 @@ def parse_margin(text: str) -> float:
     return value / 100
 
 
-def equivalence_p(logs: Sequence[float], margin: float) -> float | None:
-    """p value of the hypothesis that the mean log-ratio lies outside `± log(1 + margin)`; None of one value."""
+def equivalence_p(logs: Sequence[float], margin: float, floor: float = 0.0) -> float | None:
+    """p value of the hypothesis that the mean log-ratio lies outside `± log(1 + margin)`; None of one value.
+
+    `floor` is the standard deviation that the grain of the values alone leaves (`grain_deviation`).
+    """
     n = len(logs)
     if n < 2:
         return None
     mean, limit = statistics.fmean(logs), math.log1p(margin)
-    error = statistics.stdev(logs) / math.sqrt(n)
+    error = max(statistics.stdev(logs), floor) / math.sqrt(n)
     distance = limit - abs(mean)
     if error == 0:
         return 0.0 if distance > 0 else 1.0

@@ -150,7 +150,7 @@ def _corrected(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
 
 
 def _unstable(pairs: Sequence[Pair], rows: RowSet) -> dict[str, str]:
-    """Rows whose ratio to the reference is not known to ± 5 %, or whose trials were disturbed."""
+    """Rows whose ratio to the reference is not known to 5 %, or whose trials were disturbed."""
     found: dict[str, str] = {}
     for pair in pairs:
         if pair.reference != rows.reference or pair.ratio is None:
@@ -161,7 +161,7 @@ def _unstable(pairs: Sequence[Pair], rows: RowSet) -> dict[str, str]:
         else:
             wider = max(bounds.high / pair.ratio, pair.ratio / bounds.low) - 1
             if wider > WANTED_HALF_WIDTH:
-                found[pair.row] = f"± {100 * wider:.2g} %"
+                found[pair.row] = f"known to {100 * wider:.2g} %"
     for name, cell in rows.rows.items():
         if cell.is_disturbed:
             found[name] = f"{found[name]}, disturbed" if name in found else "disturbed"

@@ -13,6 +13,7 @@ from harness.analysis.costs import TRAINING_JOULES
 from harness.analysis.inference.blocks import LogRatios, log_ratios
 from harness.analysis.inference.bounds import Bounds, bca_bounds, shown, t_bounds
 from harness.analysis.inference.equivalence import Equivalence, equivalence_p
+from harness.analysis.inference.grain import grain_deviation
 from harness.analysis.inference.planning import LEVEL, fewest_blocks, more_blocks
 from harness.analysis.inference.sign_flips import SignFlips, sign_flip_test, smallest_p
 from harness.analysis.references import TrialReference
@@ -48,6 +49,8 @@ class Pair:
         reason: why, in words.
         more_blocks: further blocks that would about decide it; None where it is decided or cannot be told.
         disturbed: frameworks, of the two, whose trials were disturbed.
+        grain_sd: standard deviation that the grain of the values alone leaves: `log_sd` counts as no smaller in the t
+            interval and in the equivalence test.
     """
 
     outcome: str
@@ -70,6 +73,7 @@ class Pair:
     reason: str = ""
     more_blocks: int | None = None
     disturbed: tuple[str, ...] = field(default=())
+    grain_sd: float = 0.0
 
     @property
     def n(self) -> int:
@@ -90,7 +94,7 @@ def new_pair(outcome: str, row: tuple[str, Cell], reference: tuple[str, Cell], m
     logs, n = found.logs, len(found.logs)
     sd = statistics.stdev(logs) if n > 1 else None
     mean = statistics.fmean(logs) if n else None
-    both = [(one, one.key.framework) for one in (cell, other)]
+    floor = grain_deviation(outcome, cell, other)
     return Pair(
         outcome=outcome,
         row=name,
@@ -101,13 +105,14 @@ def new_pair(outcome: str, row: tuple[str, Cell], reference: tuple[str, Cell], m
         left_out=found.left_out,
         ratio=None if mean is None else math.exp(mean),
         log_sd=sd,
-        t=_of_ratio(t_bounds(logs)),
+        t=_of_ratio(t_bounds(logs, floor)),
         bca=_of_ratio(bca_bounds(logs)),
         test=sign_flip_test(logs) if n else None,
         d_z=mean / sd if mean is not None and sd else None,
-        equivalence=Equivalence(margin, equivalence_p(logs, margin)) if margin is not None and n else None,
+        equivalence=Equivalence(margin, equivalence_p(logs, margin, floor)) if margin is not None and n else None,
         reason=found.reason or "",
-        disturbed=tuple(dict.fromkeys(framework for one, framework in both if one.is_disturbed)),
+        disturbed=tuple(dict.fromkeys(one.key.framework for one in (cell, other) if one.is_disturbed)),
+        grain_sd=floor,
     )
 
 
@@ -128,7 +133,8 @@ def judged(pair: Pair, p_holm: float | None, equivalence_p_holm: float | None, c
     margin = equivalence.margin if equivalence else None
     more = None
     if pair.log_sd is not None:
-        more = more_blocks(math.log(pair.ratio), pair.log_sd, pair.n, comparisons, margin)
+        sd = max(pair.log_sd, pair.grain_sd)
+        more = more_blocks(math.log(pair.ratio), sd, pair.n, comparisons, margin)
     return replace(known, verdict=UNDECIDED, reason=_undecided(pair.n, comparisons), more_blocks=more)
 
 
