@@ -101,7 +101,7 @@ def _judgement(comparison: Comparison, options: Options, statistics: bool) -> Ju
     from harness.analysis.inference import judge
     from harness.reporting.verdicts import main_outcome
 
-    asked = options if statistics else replace(options, outcomes=(main_outcome(comparison),))
+    asked = options if statistics else replace(options, outcomes=(main_outcome(comparison),), bootstrap=False)
     return judge(comparison, asked)
 
 

@@ -35,7 +35,7 @@ LATEX_SPECIALS = {
 
 def judged(comparison: Comparison, judgement: Judgement | None) -> Judgement:
     """The judgement at hand, or that of the outcome whose verdicts stand below a table."""
-    return judgement or judge(comparison, Options(outcomes=(verdicts.main_outcome(comparison),)))
+    return judgement or judge(comparison, Options(outcomes=(verdicts.main_outcome(comparison),), bootstrap=False))
 
 
 def plain(

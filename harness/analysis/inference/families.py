@@ -34,12 +34,14 @@ class Options:
         reference: framework or name of a row; None for the fastest of each set.
         margin: of equivalence, as a fraction; None where it is not asked for.
         fronts: whether Pareto fronts are worked out.
+        bootstrap: whether BCa intervals are worked out where they are not the ones shown.
     """
 
     outcomes: tuple[str, ...] | None = DEFAULT_OUTCOMES
     reference: str | None = None
     margin: float | None = None
     fronts: bool = False
+    bootstrap: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,18 +110,19 @@ def judge(comparison: Comparison, options: Options | None = None) -> Judgement:
     asked = options or Options()
     outcomes = asked.outcomes or tuple(column.key for column in comparison.columns)
     sets, alone = row_sets(comparison, asked.reference)
-    families = tuple(_family(one, outcome, asked.margin) for one in sets for outcome in outcomes)
+    families = tuple(_family(one, outcome, asked) for one in sets for outcome in outcomes)
     problems = dict.fromkeys(one.problem for one in sets if one.problem)
     for name in alone if len(comparison.cells) > 1 else ():
         problems[f"{name} stands alone: no other row ran the same work on the same data and machine"] = None
     return Judgement(families, fronts(comparison) if asked.fronts else (), alone, tuple(problems), asked.margin)
 
 
-def _family(rows: RowSet, outcome: str, margin: float | None) -> Family:
+def _family(rows: RowSet, outcome: str, asked: Options) -> Family:
     reference = (rows.reference, rows.rows[rows.reference])
     others = [(name, cell) for name, cell in rows.rows.items() if name != rows.reference]
-    pairs = [new_pair(outcome, row, reference, margin) for row in others]
-    pairs += [new_pair(outcome, second, first, margin) for first, second in combinations(others, 2)]
+    wanted = [(row, reference) for row in others]
+    wanted += [(second, first) for first, second in combinations(others, 2)]
+    pairs = [new_pair(outcome, *both, asked.margin, bootstrap=asked.bootstrap) for both in wanted]
     corrected = _corrected(pairs)
     values = {name: _values(cell, outcome) for name, cell in rows.rows.items()}
     ranked = {name: own for name, own in values.items() if own}

@@ -11,7 +11,7 @@ from harness.analysis.columns import cost_column
 from harness.analysis.comparison import Cell
 from harness.analysis.costs import TRAINING_JOULES
 from harness.analysis.inference.blocks import LogRatios, log_ratios
-from harness.analysis.inference.bounds import Bounds, bca_bounds, shown, t_bounds
+from harness.analysis.inference.bounds import BCA_SHOWN_FROM, Bounds, bca_bounds, shown, t_bounds
 from harness.analysis.inference.equivalence import Equivalence, equivalence_p
 from harness.analysis.inference.grain import grain_deviation
 from harness.analysis.inference.planning import LEVEL, fewest_blocks, more_blocks
@@ -22,6 +22,8 @@ DIFFERENT = "different"
 EQUIVALENT = "equivalent"
 UNDECIDED = "undecided"
 NOT_COMPARED = "not compared"
+
+NOT_ASKED = Bounds(None, None, "BCa", f"not asked for: below {BCA_SHOWN_FROM} blocks the t interval is shown")
 
 CAUTION_BELOW = 10
 """Blocks below which a standardised effect size is printed with a warning."""
@@ -86,8 +88,17 @@ class Pair:
         return shown(self.t, self.bca, self.n)
 
 
-def new_pair(outcome: str, row: tuple[str, Cell], reference: tuple[str, Cell], margin: float | None) -> Pair:
-    """The numbers of a pair, still without a verdict: Holm's method needs all pairs of the family."""
+def new_pair(
+    outcome: str, row: tuple[str, Cell], reference: tuple[str, Cell], margin: float | None, *, bootstrap: bool = True
+) -> Pair:
+    """The numbers of a pair, still without a verdict: Holm's method needs all pairs of the family.
+
+    Args:
+        outcome: what is compared.
+        row, reference: names and cells.
+        margin: of equivalence, as a fraction; None where it is not asked for.
+        bootstrap: whether the BCa interval is worked out where it is not the one shown.
+    """
     (name, cell), (other_name, other) = row, reference
     names = (name, other_name)
     found = _logs(outcome, cell, other, names)
@@ -106,7 +117,7 @@ def new_pair(outcome: str, row: tuple[str, Cell], reference: tuple[str, Cell], m
         ratio=None if mean is None else math.exp(mean),
         log_sd=sd,
         t=_of_ratio(t_bounds(logs, floor)),
-        bca=_of_ratio(bca_bounds(logs)),
+        bca=_of_ratio(bca_bounds(logs)) if bootstrap or n >= BCA_SHOWN_FROM else NOT_ASKED,
         test=sign_flip_test(logs) if n else None,
         d_z=mean / sd if mean is not None and sd else None,
         equivalence=Equivalence(margin, equivalence_p(logs, margin, floor)) if margin is not None and n else None,
