@@ -17,6 +17,9 @@ from harness.analysis.stability import WANTED_HALF_WIDTH
 MOST_VERDICTS = 24
 """Verdicts that stand below a table; `--statistics` has all."""
 
+MOST_ASKED = 50
+"""More blocks than these are asked for only where fewer would decide nothing."""
+
 TIME = "training_time_s"
 CANNOT = "can not reach"
 WORDS = {
@@ -143,34 +146,49 @@ MOST_LISTED = 6
 def deciding_lines(
     judgement: Judgement, comparison: Comparison, store: Path | str, outcome: str = TIME
 ) -> list[tuple[str, str]]:
-    """The command that would decide the open pairs, with what it gives; none where nothing is open."""
+    """The command that would decide open pairs, with what it gives; none where nothing is open."""
     families = [family for family in judgement.families if family.outcome == outcome and family.undecided]
     if not families:
         return []
     undecided = [pair for family in families for pair in family.undecided]
-    least = max(0, max(family.fewest_blocks - min(pair.n for pair in family.undecided) for family in families))
-    told = [pair.more_blocks for pair in undecided if pair.more_blocks is not None]
-    more = max((*told, least)) if told or least else None
-    if more is None:
-        return [(f"dlgauge compare {_of(comparison, store)} --equivalence 3%", _hopeless(undecided))]
+    least = max(0, *(family.fewest_blocks - min(pair.n for pair in family.undecided) for family in families))
+    needed = sorted(pair.more_blocks for pair in undecided if pair.more_blocks is not None)
+    reachable = [more for more in needed if more <= MOST_ASKED] or needed[:1]
+    more = max((least, *reachable[-1:]))
+    if not more:
+        return _or_equivalent(judgement, comparison, store, len(undecided))
     seeds = seed_text({seed for family in families for seed in family.seeds}, more)
-    open_ = len(undecided)
-    gives = f"about {more} more block{'' if more == 1 else 's'} would decide {_decided(len(told), open_)}"
-    if least and more == least:
-        gives = f"{more} more block{'' if more == 1 else 's'}: the fewest with which p < {LEVEL:g} can be reached"
-        gives += f", for {open_} undecided pair{'' if open_ == 1 else 's'}"
     file, told_of = _study_file(comparison.study)
-    return [(f"dlgauge run {file} --store {_quoted(store)} --seeds {seeds}", gives + told_of)]
+    command = f"dlgauge run {file} --store {_quoted(store)} --seeds {seeds}"
+    return [(command, _gives(more, least, needed, len(undecided)) + told_of)]
 
 
-def _decided(known: int, open_: int) -> str:
-    what = f"the {open_} undecided pair{'' if open_ == 1 else 's'}"
-    return what if known == open_ else f"{known} of {what}; the others differ too little for 1,000 more"
+def _gives(more: int, least: int, needed: Sequence[int], undecided: int) -> str:
+    """What so many more blocks would give, and what is left open even then."""
+    blocks = f"{more} more block{'' if more == 1 else 's'}"
+    if more == least:
+        blocks += f", the fewest with which p < {LEVEL:g} can be reached,"
+    decided = sum(one <= more for one in needed)
+    pairs = f"{decided} of {undecided} undecided pair{'' if undecided == 1 else 's'}"
+    text = f"about {blocks} would decide {pairs}" if needed else f"{blocks} would allow a verdict: one block tells no noise"
+    later = [one for one in needed if one > more]
+    if later:
+        text += f"; the next takes about {later[0]}"
+    if needed and len(needed) < undecided:
+        text += f"; {undecided - len(needed)} differ too little for 1,000 more"
+    return text
 
 
-def _hopeless(undecided: Sequence[Pair]) -> str:
-    pairs = f"{len(undecided)} undecided pair{'' if len(undecided) == 1 else 's'}"
-    return f"{pairs} would take more than 1,000 more blocks: ask whether they are equivalent within a margin"
+def _or_equivalent(
+    judgement: Judgement, comparison: Comparison, store: Path | str, undecided: int
+) -> list[tuple[str, str]]:
+    """Where no number of blocks would tell rows apart, the question is whether they are equivalent."""
+    if judgement.margin is not None:
+        return []
+    pairs = f"{undecided} undecided pair{'' if undecided == 1 else 's'}"
+    gives = f"{pairs} would take more than 1,000 more blocks: ask whether they are equivalent within a margin"
+    of = f"{_quoted(store)} --study {_quoted(comparison.study)}"
+    return [(f"dlgauge compare {of} --equivalence 3%", gives)]
 
 
 def _study_file(study: str) -> tuple[str, str]:
@@ -180,10 +198,6 @@ def _study_file(study: str) -> tuple[str, str]:
     if study in study_names():
         return _quoted(study), ""
     return "STUDY.yaml", f"; STUDY.yaml: the file of study {study}"
-
-
-def _of(comparison: Comparison, store: Path | str) -> str:
-    return f"{_quoted(store)} --study {_quoted(comparison.study)}"
 
 
 def _quoted(text: Path | str) -> str:

@@ -49,7 +49,8 @@ def test_five_blocks_are_told_what_is_possible_and_what_to_run(tmp_path: Path) -
     text = plain(compared(tmp_path), tmp_path)
     assert "undecided: 5 blocks can not reach p < 0.05: smallest possible p is 0.0625\n" in text
     assert f"dlgauge run quickstart --store {tmp_path} --seeds 1-6" in text
-    assert "1 more block: the fewest with which p < 0.05 can be reached, for 1 undecided pair" in text
+    gives = "about 1 more block, the fewest with which p < 0.05 can be reached, would decide 1 of 1 undecided pair"
+    assert gives in text
 
 
 def test_the_file_of_another_study_is_asked_for(tmp_path: Path) -> None:
@@ -72,6 +73,22 @@ def test_rows_that_hardly_differ_are_not_sent_to_run_for_ever(tmp_path: Path) ->
     text = plain(compared(tmp_path), tmp_path)
     assert "--equivalence 3%" in text and "dlgauge run" not in text
     assert "would take more than 1,000 more blocks" in text
+
+
+def test_the_command_decides_what_can_be_and_says_what_is_left(tmp_path: Path) -> None:
+    for seed in range(1, 9):
+        swing = 0.01 if seed % 2 else -0.01
+        write_record(tmp_path, "torch", seed, summary={"training_time_s": 10.0 * (1 + swing)})
+        write_record(tmp_path, "caffe", seed, summary={"training_time_s": 10.05 * (1 - swing)})
+        write_record(tmp_path, "theano", seed, summary={"training_time_s": 10.0 * (1 - swing / 50) * (1 + swing)})
+    text = plain(compared(tmp_path), tmp_path)
+    assert re.search(r"about \d+ more blocks would decide 2 of 3 undecided pairs; 1 differ too little for 1,000 more", text)
+
+
+def test_one_block_is_sent_for_more(tmp_path: Path) -> None:
+    fill(tmp_path, {"torch": 10.0, "caffe": 15.0}, 1)
+    text = plain(compared(tmp_path), tmp_path)
+    assert "--seeds 1-6" in text and "one block tells no noise" in text
 
 
 def test_stable_or_not(tmp_path: Path) -> None:

@@ -156,10 +156,12 @@ def _unstable(pairs: Sequence[Pair], rows: RowSet) -> dict[str, str]:
     """Rows whose ratio to the reference is not known to 5 %, or whose trials were disturbed."""
     found: dict[str, str] = {}
     for pair in pairs:
-        if pair.reference != rows.reference or pair.ratio is None:
+        if pair.reference != rows.reference:
             continue
         bounds = pair.shown
-        if bounds.low is None or bounds.high is None:
+        if pair.ratio is None:
+            found[pair.row] = "not compared"
+        elif bounds.low is None or bounds.high is None:
             found[pair.row] = bounds.reason or "no interval"
         else:
             wider = max(bounds.high / pair.ratio, pair.ratio / bounds.low) - 1
