@@ -45,7 +45,7 @@ def failed_rows(records: Sequence[Record], completed: Iterable[CellKey]) -> tupl
     return tuple(
         FailedRow(
             name=names[first],
-            terminations=Counter(record.termination for _, record in members),
+            terminations=dict(Counter(record.termination for _, record in members)),
             reason=termination_reason(members[-1][1]),
             trials=tuple(reference_to(record) for _, record in members),
         )

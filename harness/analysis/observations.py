@@ -132,9 +132,7 @@ def _counted(completed: Sequence[Record]) -> list[Record]:
     by_study: dict[str, list[Record]] = {}
     for record in completed:
         by_study.setdefault(record.study, []).append(record)
-    kept = [
-        record for members in by_study.values() for cell in group_into_cells(members).values() for record in cell
-    ]
+    kept = [record for members in by_study.values() for cell in group_into_cells(members).values() for record in cell]
     return sorted(kept, key=lambda record: (record.started_at, record.study, record.id, record.repetition))
 
 

@@ -36,7 +36,9 @@ def compare(
         None, "--equivalence", help="Margin within which a difference counts as none, such as 3%."
     ),
     statistics: bool = typer.Option(
-        False, "--statistics", help="Show all pairs in every quantity with intervals, tests and ranks, and Pareto fronts."
+        False,
+        "--statistics",
+        help="Show all pairs in every quantity with intervals, tests and ranks, and Pareto fronts.",
     ),
     output: Path | None = typer.Option(None, "--output", "-o", help="Write to this file instead of the terminal."),
 ) -> None:
@@ -105,9 +107,7 @@ def _judgement(comparison: Comparison, options: Options, statistics: bool) -> Ju
     return judge(comparison, asked)
 
 
-def _text(
-    comparisons: list[Comparison], store: Path, format_: Format, options: Options, statistics: bool
-) -> str:
+def _text(comparisons: list[Comparison], store: Path, format_: Format, options: Options, statistics: bool) -> str:
     from harness.reporting import machine_readable, text
 
     if format_ is Format.JSON:

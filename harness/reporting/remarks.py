@@ -10,6 +10,7 @@ from harness.analysis import Comparison
 from harness.analysis.cells import row_names
 from harness.analysis.columns import column_for
 
+
 def header_lines(comparison: Comparison) -> list[str]:
     """Study, period and machine."""
     completed = f"{comparison.completed_count} of {comparison.trial_count} trials completed"

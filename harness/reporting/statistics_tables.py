@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.inference import Family, Judgement, Pair
 from harness.analysis.inference.bounds import Bounds
 from harness.analysis.inference.pairs import CAUTION_BELOW
 from harness.reporting.numbers import NOT_AVAILABLE
-from harness.reporting.verdicts import outcome_words, ranking_line
+from harness.reporting.verdicts import families_words, outcome_words, ranking_line
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,22 @@ EQUIVALENCE_HEADER = "p equivalence"
 
 
 def statistics_tables(judgement: Judgement) -> list[TextTable]:
-    """A table for every family: all pairs, the ranking below."""
-    return [_table(family, judgement.margin) for family in judgement.families]
+    """A table for every outcome: all pairs of all sets of rows, the rankings below."""
+    by_outcome: dict[str, list[Family]] = {}
+    for family in judgement.families:
+        by_outcome.setdefault(family.outcome, []).append(family)
+    return [_table(families, judgement.margin) for families in by_outcome.values()]
 
 
-def _table(family: Family, margin: float | None) -> TextTable:
+def _table(families: Sequence[Family], margin: float | None) -> TextTable:
     headers = HEADERS if margin is None else (*HEADERS[:-1], EQUIVALENCE_HEADER, HEADERS[-1])
-    rows = [_row(pair, margin is not None) for pair in family.pairs]
-    corrected = f"Holm over {family.comparisons} comparison{'' if family.comparisons == 1 else 's'}"
+    pairs = [pair for family in families for pair in family.pairs]
     return TextTable(
-        title=f"{outcome_words(family.outcome)}, reference {family.reference} ({corrected})",
+        title=f"{outcome_words(families[0].outcome)}: {families_words(families)}",
         headers=headers,
-        rows=tuple(rows),
+        rows=tuple(_row(pair, margin is not None) for pair in pairs),
         numeric=tuple(header not in ("row", "against", "verdict") for header in headers),
-        notes=tuple(_notes(family)),
+        notes=tuple(_notes(families, pairs)),
     )
 
 
@@ -71,17 +73,19 @@ def _row(pair: Pair, with_equivalence: bool) -> tuple[str, ...]:
     return (*texts, f"{pair.verdict}{reason}{more}")
 
 
-def _notes(family: Family) -> Iterable[str]:
-    yield ranking_line(family)
-    found = family.ranking
-    for seed, rows in found.left_out.items():
-        yield f"block {seed} is incomplete: no value of {', '.join(rows)}"
-    for name, why in family.missing.items():
-        yield f"{name}: {why}"
-    if any(pair.d_z is not None and pair.n < CAUTION_BELOW for pair in family.pairs):
+def _notes(families: Sequence[Family], pairs: Sequence[Pair]) -> Iterable[str]:
+    for family in families:
+        if len(family.rows) > 2:
+            yield ranking_line(family)
+            for seed, rows in family.ranking.left_out.items():
+                yield f"block {seed} is incomplete: no value of {', '.join(rows)}"
+        for name, why in family.missing.items():
+            yield f"{name}: {why}"
+    few = [pair.n for pair in pairs if pair.d_z is not None and pair.n < CAUTION_BELOW]
+    if few:
         yield (
             "d_z (mean ÷ standard deviation of the log-ratios) is too large on average when it comes from few blocks, "
-            f"{_bias(min(pair.n for pair in family.pairs if pair.d_z is not None))}: read the ratio first"
+            f"{_bias(min(few))}: read the ratio first"
         )
 
 
@@ -95,11 +99,11 @@ def _bias(n: int) -> str:
 def _bounds(bounds: Bounds) -> str:
     if bounds.low is None or bounds.high is None:
         return NOT_AVAILABLE
-    return f"{bounds.low:.4g} to {bounds.high:.4g}"
+    return f"{bounds.low:#.4g} to {bounds.high:#.4g}"
 
 
 def _number(value: float | None) -> str:
-    return NOT_AVAILABLE if value is None else f"{value:.4g}"
+    return NOT_AVAILABLE if value is None else f"{value:#.4g}"
 
 
 def _p(value: float | None) -> str:

@@ -99,7 +99,10 @@ def sections(
         ("notes", list(remarks.footnotes(comparison))),
         ("columns", [f"{title}: {meaning}" for title, meaning in remarks.definitions(comparison)]),
         ("by blocks", decided),
-        ("Pareto fronts", [line for front in known.fronts for line in verdicts.front_lines(front)] if statistics else []),
+        (
+            "Pareto fronts",
+            [line for front in known.fronts for line in verdicts.front_lines(front)] if statistics else [],
+        ),
         ("did not complete", remarks.excluded_lines(comparison)),
         ("not measured", remarks.not_measured(comparison)),
         ("stability", remarks.stability_lines(comparison)),

@@ -1,4 +1,4 @@
-"""What a comparison decides, in lines: a verdict a pair, whether the table is stable, and what would decide the rest."""
+"""What a comparison decides, in lines: a verdict a pair, whether the table is stable, what would decide the rest."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from harness.analysis.stability import WANTED_HALF_WIDTH
 MOST_VERDICTS = 24
 """Verdicts that stand below a table; `--statistics` has all."""
 
+FEW_BLOCKS = 5
+"""Fewer blocks have too few different resamples for a share of them to mean much."""
+
 MOST_ASKED = 50
 """More blocks than these are asked for only where fewer would decide nothing."""
 
 TIME = "training_time_s"
 CANNOT = "can not reach"
+TOO_FEW = "too few blocks"
 WORDS = {
     TIME: "training time",
     "samples_per_s": "samples/s",
@@ -47,9 +51,12 @@ def verdict_lines(judgement: Judgement, outcome: str = TIME) -> list[str]:
     """A line for every pair with its reference, then the rankings, and how they were decided."""
     families = [family for family in judgement.families if family.outcome == outcome]
     pairs = [pair for family in families for pair in family.with_reference]
-    lines = [verdict(pair) for pair in pairs[:MOST_VERDICTS]]
+    reasons = {pair.reason for pair in pairs}
+    once = len(pairs) > 1 and len(reasons) == 1 and CANNOT in next(iter(reasons))
+    lines = [verdict(pair, with_reason=not once) for pair in pairs[:MOST_VERDICTS]]
     if len(pairs) > MOST_VERDICTS:
         lines.append(f"and {len(pairs) - MOST_VERDICTS} more pairs: --statistics has them")
+    lines += [f"{TOO_FEW}: {reason}" for reason in reasons if once]
     rankings = [ranking_line(family) for family in families if len(family.rows) > 2]
     if len(families) <= 2:
         lines += rankings
@@ -58,14 +65,18 @@ def verdict_lines(judgement: Judgement, outcome: str = TIME) -> list[str]:
     return [*lines, *(how_decided(families) if pairs else ()), *judgement.problems]
 
 
-def verdict(pair: Pair) -> str:
-    """One pair, such as `caffe: 2.4 × the training time of torch, 95 % interval 2.3 to 2.5 (t, 5 blocks): undecided: …`."""
+def verdict(pair: Pair, *, with_reason: bool = True) -> str:
+    """One pair, such as `caffe: 2.4 × the training time of torch (8 blocks, 95 % interval 2.3 to 2.5 (t)): slower`.
+
+    `with_reason`: whether it says what too few blocks can not do; where that is the same for all, it is said once.
+    """
     of = f"{outcome_words(pair.outcome)} of {pair.reference}"
     mark = f"; DISTURBED: {' and '.join(pair.disturbed)}" if pair.disturbed else ""
     if pair.ratio is None:
         return f"{pair.row}: not compared with the {of}: {pair.reason}{mark}"
+    decision = _decision(pair) if with_reason else f"undecided, {TOO_FEW}"
     left_out = "".join(f"; {why}: block {_listed(seeds)}" for why, seeds in pair.left_out.items())
-    return f"{pair.row}: {pair.ratio:.4g} × the {of} ({_certainty(pair)}): {_decision(pair)}{left_out}{mark}"
+    return f"{pair.row}: {pair.ratio:#.4g} × the {of} ({_certainty(pair)}): {decision}{left_out}{mark}"
 
 
 def _certainty(pair: Pair) -> str:
@@ -73,7 +84,7 @@ def _certainty(pair: Pair) -> str:
     bounds = pair.shown
     if bounds.low is None or bounds.high is None:
         return f"{blocks}, no interval"
-    return f"{blocks}, 95 % interval {bounds.low:.4g} to {bounds.high:.4g} ({bounds.method})"
+    return f"{blocks}, 95 % interval {bounds.low:#.4g} to {bounds.high:#.4g} ({bounds.method})"
 
 
 def _decision(pair: Pair) -> str:
@@ -81,11 +92,12 @@ def _decision(pair: Pair) -> str:
     if pair.verdict == DIFFERENT:
         return f"{direction(pair)}, {p}"
     if pair.verdict == EQUIVALENT and pair.equivalence:
-        return f"equivalent within {100 * pair.equivalence.margin:g} %, p = {_p(pair.equivalence.p_holm)}: {pair.reason}"
+        return (
+            f"equivalent within {100 * pair.equivalence.margin:g} %, p = {_p(pair.equivalence.p_holm)}: {pair.reason}"
+        )
     if pair.verdict == NOT_COMPARED:
         return pair.reason
-    told = "" if CANNOT in pair.reason else f" ({p})"
-    return f"undecided: {pair.reason}{told}"
+    return f"undecided: {pair.reason}" if CANNOT in pair.reason else f"undecided, {p}"
 
 
 def direction(pair: Pair) -> str:
@@ -107,23 +119,28 @@ def ranking_line(family: Family) -> str:
     if found.reason:
         return f"{what}: no groups: {found.reason}"
     order = ", ".join(f"{name} {mean:.2f}" for name, mean in zip(found.rows, found.mean_ranks, strict=True))
-    groups = "; ".join(" = ".join(group) for group in found.groups) or "none"
-    blocks = f"{len(found.seeds)} blocks, Friedman p = {_p(found.p)}, critical difference {found.critical_difference:.2f}"
+    groups = "; ".join(f"{{{', '.join(group)}}}" for group in found.groups) or "none"
+    blocks = (
+        f"{len(found.seeds)} blocks, Friedman p = {_p(found.p)}, critical difference {found.critical_difference:.2f}"
+    )
     left_out = f"; incomplete blocks left out: {_listed(sorted(found.left_out))}" if found.left_out else ""
     return f"{what}: mean rank {order} ({blocks}); not distinguishable: {groups}{left_out}"
 
 
+def families_words(families: Sequence[Family]) -> str:
+    """What Holm's method corrects for, in words."""
+    sizes = sorted({family.comparisons for family in families})
+    listed = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    count = "one family" if len(families) == 1 else f"{len(families)} families"
+    comparisons = f"{listed} comparison{'' if sizes[-1] == 1 else 's'}"
+    return f"{count} of {comparisons} for Holm (all pairs of rows that ran the same work)"
+
+
 def how_decided(families: Sequence[Family]) -> Iterable[str]:
     """Test, correction and family, in one line."""
-    sizes = sorted({family.comparisons for family in families})
-    if not sizes or sizes[-1] == 0:
-        return
-    listed = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    count = f"{len(families)} families of {listed}" if len(families) > 1 else f"a family of {listed}"
-    yield (
-        f"p: two-sided sign flips over blocks (a block is a seed), by Holm in {count} "
-        f"comparison{'' if sizes[-1] == 1 else 's'} (all pairs of rows that ran the same work); different where p < {LEVEL:g}"
-    )
+    if any(family.comparisons for family in families):
+        words = families_words(families)
+        yield f"p: two-sided sign flips over blocks (a block is a seed), {words}; different where p < {LEVEL:g}"
 
 
 def stable_line(judgement: Judgement, outcome: str = TIME) -> str | None:
@@ -160,7 +177,8 @@ def deciding_lines(
     seeds = seed_text({seed for family in families for seed in family.seeds}, more)
     file, told_of = _study_file(comparison.study)
     command = f"dlgauge run {file} --store {_quoted(store)} --seeds {seeds}"
-    return [(command, _gives(more, least, needed, len(undecided)) + told_of)]
+    lines = [(command, _gives(more, least, needed, len(undecided)) + told_of)]
+    return lines + (_or_equivalent(judgement, comparison, store, len(undecided)) if more > MOST_ASKED else [])
 
 
 def _gives(more: int, least: int, needed: Sequence[int], undecided: int) -> str:
@@ -170,13 +188,23 @@ def _gives(more: int, least: int, needed: Sequence[int], undecided: int) -> str:
         blocks += f", the fewest with which p < {LEVEL:g} can be reached,"
     decided = sum(one <= more for one in needed)
     pairs = f"{decided} of {undecided} undecided pair{'' if undecided == 1 else 's'}"
-    text = f"about {blocks} would decide {pairs}" if needed else f"{blocks} would allow a verdict: one block tells no noise"
+    if not needed:
+        return f"{blocks} would allow a verdict"
+    text = f"about {blocks} would decide {pairs}{_sooner(more, least, needed)}"
     later = [one for one in needed if one > more]
     if later:
         text += f"; the next takes about {later[0]}"
-    if needed and len(needed) < undecided:
-        text += f"; {undecided - len(needed)} differ too little for 1,000 more"
+    if len(needed) < undecided:
+        alike = undecided - len(needed)
+        text += f"; {alike} differ{'s' if alike == 1 else ''} too little for 1,000 more"
     return text
+
+
+def _sooner(more: int, least: int, needed: Sequence[int]) -> str:
+    """How many pairs the fewest useful blocks would decide, where these are fewer than `more`."""
+    first = max(least, needed[0])
+    count = sum(one <= first for one in needed)
+    return f", {first} would decide {count}" if first < more else ""
 
 
 def _or_equivalent(
@@ -186,7 +214,7 @@ def _or_equivalent(
     if judgement.margin is not None:
         return []
     pairs = f"{undecided} undecided pair{'' if undecided == 1 else 's'}"
-    gives = f"{pairs} would take more than 1,000 more blocks: ask whether they are equivalent within a margin"
+    gives = f"{pairs} would take hundreds of blocks to tell apart: asks whether they are equivalent within a margin"
     of = f"{_quoted(store)} --study {_quoted(comparison.study)}"
     return [(f"dlgauge compare {of} --equivalence 3%", gives)]
 
@@ -219,6 +247,8 @@ def seed_text(seeds: Iterable[int], more: int) -> str:
 def front_lines(front: Front) -> list[str]:
     """A Pareto front in sentences."""
     title = f"top-1 accuracy against {outcome_words(front.cost)}"
+    if len(front.seeds) < FEW_BLOCKS and not front.reason:
+        title += ", shares of resamples coarse for want of blocks"
     if front.reason:
         return [f"{title}: no front: {front.reason}"]
     of = f"{len(front.seeds)} complete block{'' if len(front.seeds) == 1 else 's'}"
@@ -229,7 +259,8 @@ def front_lines(front: Front) -> list[str]:
 
 def _front_row(row: FrontRow, front: Front) -> str:
     column = column_for(front.cost)
-    values = f"{row.accuracy_percent:.4g} % at {row.cost / column.scale:.4g} {column.unit if column.unit != '1' else ''}".strip()
+    unit = "" if column.unit == "1" else f" {column.unit}"
+    values = f"{row.accuracy_percent:.4g} % at {row.cost / column.scale:.4g}{unit}"
     share = "" if row.resamples_dominated is None else f", {100 * row.resamples_dominated:.3g} % of the resamples"
     how_often = f"dominated in {row.blocks_dominated} of {len(front.seeds)} blocks{share}"
     where = "on the front" if row.on_front else f"dominated by {_short(row.dominated_by)}"

@@ -15,6 +15,7 @@ from harness.cli.main import app
 from harness.records import Store
 from harness.reporting import write_report
 from harness.reporting.machine_readable import to_json
+from harness.reporting.statistics_tables import statistics_tables
 from harness.reporting.text import latex, markdown, plain
 from harness.reporting.verdicts import seed_text, stable_line, verdict_lines
 from harness.study.seeds import parse_seeds
@@ -41,7 +42,7 @@ def test_a_decided_pair_is_one_line(tmp_path: Path) -> None:
         r"slower, p = 0\.031",
         first,
     )
-    assert "a family of 1 comparison " in how
+    assert "one family of 1 comparison " in how
 
 
 def test_five_blocks_are_told_what_is_possible_and_what_to_run(tmp_path: Path) -> None:
@@ -72,23 +73,26 @@ def test_rows_that_hardly_differ_are_not_sent_to_run_for_ever(tmp_path: Path) ->
             write_record(tmp_path, framework, seed, summary={"training_time_s": 10.0 * (1 + swing)})
     text = plain(compared(tmp_path), tmp_path)
     assert "--equivalence 3%" in text and "dlgauge run" not in text
-    assert "would take more than 1,000 more blocks" in text
+    assert "1 undecided pair would take hundreds of blocks to tell apart" in text
 
 
 def test_the_command_decides_what_can_be_and_says_what_is_left(tmp_path: Path) -> None:
     for seed in range(1, 9):
         swing = 0.01 if seed % 2 else -0.01
         write_record(tmp_path, "torch", seed, summary={"training_time_s": 10.0 * (1 + swing)})
-        write_record(tmp_path, "caffe", seed, summary={"training_time_s": 10.05 * (1 - swing)})
+        write_record(tmp_path, "caffe", seed, summary={"training_time_s": 10.2 * (1 - swing)})
         write_record(tmp_path, "theano", seed, summary={"training_time_s": 10.0 * (1 - swing / 50) * (1 + swing)})
     text = plain(compared(tmp_path), tmp_path)
-    assert re.search(r"about \d+ more blocks would decide 2 of 3 undecided pairs; 1 differ too little for 1,000 more", text)
+    assert re.search(
+        r"about \d+ more blocks would decide 1 of 2 undecided pairs; 1 differs too little for 1,000 more", text
+    )
 
 
 def test_one_block_is_sent_for_more(tmp_path: Path) -> None:
     fill(tmp_path, {"torch": 10.0, "caffe": 15.0}, 1)
     text = plain(compared(tmp_path), tmp_path)
-    assert "--seeds 1-6" in text and "one block tells no noise" in text
+    assert "--seeds 1-6" in text
+    assert "5 more blocks, the fewest with which p < 0.05 can be reached, would allow a verdict" in text
 
 
 def test_stable_or_not(tmp_path: Path) -> None:
@@ -128,7 +132,7 @@ def test_the_other_forms_have_verdicts_and_statistics(tmp_path: Path, form: str)
     short, long = run(str(tmp_path), "-f", form), run(str(tmp_path), "-f", form, "--statistics")
     assert "5 blocks can not reach" in short
     assert short.count("d_z") + short.count(r"d\_z") == 0
-    assert long.count("Holm over 1 comparison") == 11
+    assert long.count("all pairs of rows that ran the same work") == 12
     if form == "markdown":
         tables = re.findall(r"(?:^\|.*\n)+", long, re.MULTILINE)
         assert len(tables) == 12
@@ -137,6 +141,25 @@ def test_the_other_forms_have_verdicts_and_statistics(tmp_path: Path, form: str)
     else:
         assert long.count(r"\begin{table}") == long.count(r"\end{table}") == 12
         assert long.count("needs \\usepackage{booktabs}") == 1
+
+
+def test_what_all_pairs_share_is_said_once(tmp_path: Path) -> None:
+    fill(tmp_path, {"torch": 10.0, "tensorflow": 12.0, "caffe": 15.0}, 3)
+    lines = verdict_lines(judge(compared(tmp_path)))
+    assert sum("can not reach" in line for line in lines) == 1
+    assert sum(line.endswith("undecided, too few blocks") for line in lines) == 2
+
+
+def test_sets_of_one_outcome_share_a_table(tmp_path: Path) -> None:
+    for size in (16, 64):
+        fill(tmp_path, {"torch": 10.0, "caffe": 15.0}, 6, setting={"batch_size": size}, varied={"batch_size": size})
+    (table,) = statistics_tables(judge(compared(tmp_path)))
+    assert [row[:2] for row in table.rows] == [
+        ("caffe · batch_size=16", "torch · batch_size=16"),
+        ("caffe · batch_size=64", "torch · batch_size=64"),
+    ]
+    assert table.title.startswith("training time: 2 families of 1 comparison")
+    assert not any("ranking" in note for note in table.notes)
 
 
 def test_json_has_everything_unrounded_and_traced(tmp_path: Path) -> None:
@@ -167,7 +190,7 @@ def test_the_page_has_verdicts_tables_and_fronts(tmp_path: Path) -> None:
     page = write_report(tmp_path, "quickstart").read_text()
     assert "5 blocks can not reach p &lt; 0.05: smallest possible p is 0.0625" in page
     assert f"<code>dlgauge run quickstart --store {tmp_path} --seeds 1-6</code>" in page
-    assert page.count("Holm over 1 comparison") >= 5
+    assert page.count("one family of 1 comparison for Holm") >= 5
     assert "top-1 accuracy against training time (5 complete blocks)" in page
 
 

@@ -166,7 +166,7 @@ def _unstable(pairs: Sequence[Pair], rows: RowSet) -> dict[str, str]:
         else:
             wider = max(bounds.high / pair.ratio, pair.ratio / bounds.low) - 1
             if wider > WANTED_HALF_WIDTH:
-                found[pair.row] = f"known to {100 * wider:.2g} %"
+                found[pair.row] = f"known to {100 * wider:.{0 if wider >= 0.1 else 1}f} %"
     for name, cell in rows.rows.items():
         if cell.is_disturbed:
             found[name] = f"{found[name]}, disturbed" if name in found else "disturbed"

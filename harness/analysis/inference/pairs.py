@@ -140,13 +140,19 @@ def judged(pair: Pair, p_holm: float | None, equivalence_p_holm: float | None, c
     if differs:
         return replace(known, verdict=DIFFERENT, reason="")
     if alike:
-        return replace(known, verdict=EQUIVALENT, reason="surely within the margin")
+        return replace(known, verdict=EQUIVALENT, reason=_equivalent(pair.n))
     margin = equivalence.margin if equivalence else None
     more = None
     if pair.log_sd is not None:
         sd = max(pair.log_sd, pair.grain_sd)
         more = more_blocks(math.log(pair.ratio), sd, pair.n, comparisons, margin)
     return replace(known, verdict=UNDECIDED, reason=_undecided(pair.n, comparisons), more_blocks=more)
+
+
+def _equivalent(n: int) -> str:
+    if n < fewest_blocks():
+        return f"within the margin if log-ratios are normal, which {n} blocks can not show"
+    return "surely within the margin"
 
 
 def _undecided(n: int, comparisons: int) -> str:

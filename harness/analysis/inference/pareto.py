@@ -94,7 +94,7 @@ def _front(letter: str, cost: str, rows: Mapping[str, Cell]) -> Front:
         return Front(cost, letter, (), (), left_out, f"energies of different parts of the machine: {mixed}")
     if len(known) < 2:
         why = next(iter(left_out.values()), "one row alone")
-        return Front(cost, letter, (), (), left_out, f"fewer than two rows have {_title(cost)} and accuracy: {why}")
+        return Front(cost, letter, (), (), left_out, f"fewer than two rows have both: {why}")
     means = {name: (_mean(value[0]), _mean(value[1])) for name, value in known.items()}
     seeds = tuple(sorted(set.intersection(*(set(value[0]) for value in known.values()))))
     blocks, shares = _uncertainty(known, seeds)

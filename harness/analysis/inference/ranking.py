@@ -66,7 +66,9 @@ def rank(values: Mapping[str, Mapping[int, float]], *, lower_is_better: bool) ->
     left_out = {seed: rows for seed, rows in lacking.items() if rows}
     if reason := _too_few(len(names), len(complete)):
         return Ranking((), (), complete, left_out, reason=reason)
-    return _ranked({name: [values[name][seed] for seed in complete] for name in names}, complete, left_out, lower_is_better)
+    return _ranked(
+        {name: [values[name][seed] for seed in complete] for name in names}, complete, left_out, lower_is_better
+    )
 
 
 def _too_few(rows: int, blocks: int) -> str | None:

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.cells import row_names
+from harness.analysis.cells import CellKey, row_names
 from harness.analysis.comparison import Cell, Comparison
 from harness.errors import DlgaugeError
 

@@ -17,7 +17,7 @@ def values_of(*rows: list[float]) -> dict[str, dict[int, float]]:
 def test_critical_values_are_those_printed_by_demsar(rows: int, printed: float) -> None:
     """Demšar 2006, table 5(a): q / sqrt(2) at 0.05."""
     q = critical_difference(rows, 10) / math.sqrt(rows * (rows + 1) / 60)
-    assert q == pytest.approx(printed, abs=6e-4)
+    assert q == pytest.approx(printed, abs=1e-3)  # he cuts the third digit off
 
 
 def test_a_clear_order_with_one_pair_that_cannot_be_told_apart() -> None:
@@ -58,9 +58,7 @@ def test_rows_that_are_always_equal_are_said_to_be() -> None:
 
 def test_no_difference_is_one_group() -> None:
     found = rank(
-        values_of(
-            [1.0, 2.0, 3.0, 1.0, 2.0, 3.0], [2.0, 3.0, 1.0, 2.0, 3.0, 1.0], [3.0, 1.0, 2.0, 3.0, 1.0, 2.0]
-        ),
+        values_of([1.0, 2.0, 3.0, 1.0, 2.0, 3.0], [2.0, 3.0, 1.0, 2.0, 3.0, 1.0], [3.0, 1.0, 2.0, 3.0, 1.0, 2.0]),
         lower_is_better=True,
     )
     assert found.p == pytest.approx(1.0)
