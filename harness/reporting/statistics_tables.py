@@ -9,7 +9,7 @@ from harness.analysis.inference import Family, Judgement, Pair
 from harness.analysis.inference.bounds import Bounds
 from harness.analysis.inference.pairs import CAUTION_BELOW
 from harness.reporting.numbers import NOT_AVAILABLE
-from harness.reporting.verdicts import families_words, outcome_words, ranking_line
+from harness.reporting.verdicts import CANNOT, TOO_FEW, families_words, outcome_words, ranking_line, significant
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,14 @@ def _row(pair: Pair, with_equivalence: bool) -> tuple[str, ...]:
     ]
     if with_equivalence:
         texts.append(_p(pair.equivalence.p_holm if pair.equivalence else None))
-    more = f", about {pair.more_blocks} more blocks" if pair.more_blocks else ""
-    reason = f": {pair.reason}" if pair.reason else ""
-    return (*texts, f"{pair.verdict}{reason}{more}")
+    more = f", about {pair.more_blocks} more" if pair.more_blocks else ""
+    return (*texts, f"{pair.verdict}{_reason(pair)}{more}")
+
+
+def _reason(pair: Pair) -> str:
+    if CANNOT in pair.reason:
+        return f", {TOO_FEW}"
+    return f": {pair.reason}" if pair.reason else ""
 
 
 def _notes(families: Sequence[Family], pairs: Sequence[Pair]) -> Iterable[str]:
@@ -81,6 +86,8 @@ def _notes(families: Sequence[Family], pairs: Sequence[Pair]) -> Iterable[str]:
                 yield f"block {seed} is incomplete: no value of {', '.join(rows)}"
         for name, why in family.missing.items():
             yield f"{name}: {why}"
+    for reason in dict.fromkeys(pair.reason for pair in pairs if CANNOT in pair.reason):
+        yield f"{TOO_FEW}: {reason}"
     few = [pair.n for pair in pairs if pair.d_z is not None and pair.n < CAUTION_BELOW]
     if few:
         yield (
@@ -99,11 +106,11 @@ def _bias(n: int) -> str:
 def _bounds(bounds: Bounds) -> str:
     if bounds.low is None or bounds.high is None:
         return NOT_AVAILABLE
-    return f"{bounds.low:#.4g} to {bounds.high:#.4g}"
+    return f"{significant(bounds.low)} to {significant(bounds.high)}"
 
 
 def _number(value: float | None) -> str:
-    return NOT_AVAILABLE if value is None else f"{value:#.4g}"
+    return NOT_AVAILABLE if value is None else significant(value)
 
 
 def _p(value: float | None) -> str:

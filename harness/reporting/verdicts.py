@@ -35,10 +35,18 @@ WORDS = {
 }
 """Outcomes in words, where the heading of their column is none."""
 
+HEADING_UNITS = (" s", " MiB", " ms", " J", " %")
+
 
 def outcome_words(key: str) -> str:
-    """An outcome in a sentence."""
-    return WORDS.get(key) or column_for(key).title
+    """An outcome in a sentence: without the unit of its heading."""
+    title = column_for(key).title
+    return WORDS.get(key) or next((title.removesuffix(unit) for unit in HEADING_UNITS if title.endswith(unit)), title)
+
+
+def significant(value: float) -> str:
+    """A ratio with four significant digits."""
+    return f"{value:#.4g}".rstrip(".")
 
 
 def main_outcome(comparison: Comparison) -> str:
@@ -76,7 +84,7 @@ def verdict(pair: Pair, *, with_reason: bool = True) -> str:
         return f"{pair.row}: not compared with the {of}: {pair.reason}{mark}"
     decision = _decision(pair) if with_reason else f"undecided, {TOO_FEW}"
     left_out = "".join(f"; {why}: block {_listed(seeds)}" for why, seeds in pair.left_out.items())
-    return f"{pair.row}: {pair.ratio:#.4g} × the {of} ({_certainty(pair)}): {decision}{left_out}{mark}"
+    return f"{pair.row}: {significant(pair.ratio)} × the {of} ({_certainty(pair)}): {decision}{left_out}{mark}"
 
 
 def _certainty(pair: Pair) -> str:
@@ -84,7 +92,7 @@ def _certainty(pair: Pair) -> str:
     bounds = pair.shown
     if bounds.low is None or bounds.high is None:
         return f"{blocks}, no interval"
-    return f"{blocks}, 95 % interval {bounds.low:#.4g} to {bounds.high:#.4g} ({bounds.method})"
+    return f"{blocks}, 95 % interval {significant(bounds.low)} to {significant(bounds.high)} ({bounds.method})"
 
 
 def _decision(pair: Pair) -> str:
@@ -149,12 +157,15 @@ def stable_line(judgement: Judgement, outcome: str = TIME) -> str | None:
     if not any(family.comparisons for family in families):
         return None
     target = f"ratios of {outcome_words(outcome)} known to {100 * WANTED_HALF_WIDTH:.0f} %, trials undisturbed"
-    unstable = {name: why for family in families for name, why in family.unstable.items()}
-    if not unstable:
+    rows: dict[str, list[str]] = {}
+    for family in families:
+        for name, why in family.unstable.items():
+            rows.setdefault(why, []).append(name)
+    if not rows:
         return f"stable: yes ({target})"
-    shown = [f"{name}: {why}" for name, why in list(unstable.items())[:MOST_LISTED]]
-    rest = f" and {len(unstable) - MOST_LISTED} more rows" if len(unstable) > MOST_LISTED else ""
-    return f"stable: no ({target}): {'; '.join(shown)}{rest}"
+    shown = [f"{_short(names)}: {why}" for why, names in list(rows.items())[:MOST_LISTED]]
+    left = sum(len(names) for names in list(rows.values())[MOST_LISTED:])
+    return f"stable: no ({target}): {'; '.join(shown)}{f'; and {left} more rows' if left else ''}"
 
 
 MOST_LISTED = 6
@@ -247,7 +258,7 @@ def seed_text(seeds: Iterable[int], more: int) -> str:
 def front_lines(front: Front) -> list[str]:
     """A Pareto front in sentences."""
     title = f"top-1 accuracy against {outcome_words(front.cost)}"
-    if len(front.seeds) < FEW_BLOCKS and not front.reason:
+    if 1 < len(front.seeds) < FEW_BLOCKS and not front.reason:
         title += ", shares of resamples coarse for want of blocks"
     if front.reason:
         return [f"{title}: no front: {front.reason}"]

@@ -117,4 +117,4 @@ def resampling_weights(n: int, resamples: int = RESAMPLES) -> NDArray[np.float64
     chance = np.random.default_rng([SEED, n])
     weights: Any = chance.multinomial(n, np.full(n, 1 / n), size=resamples) / n
     weights.setflags(write=False)
-    return weights  # type: ignore[no-any-return]
+    return weights

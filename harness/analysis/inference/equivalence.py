@@ -60,4 +60,4 @@ def equivalence_p(logs: Sequence[float], margin: float, floor: float = 0.0) -> f
     distance = limit - abs(mean)
     if error == 0:
         return 0.0 if distance > 0 else 1.0
-    return 1.0 - t_cumulative(distance / error, n - 1)
+    return t_cumulative(-distance / error, n - 1)

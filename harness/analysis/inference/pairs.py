@@ -157,10 +157,12 @@ def _equivalent(n: int) -> str:
 
 def _undecided(n: int, comparisons: int) -> str:
     """Why a test found nothing: because it could not, or because nothing shows."""
-    family = f" × {comparisons} comparisons" if comparisons > 1 else ""
     if n < fewest_blocks(comparisons):
-        blocks = f"{n} block{'' if n == 1 else 's'}"
-        return f"{blocks} can not reach p < {LEVEL:g}: smallest possible p is {smallest_p(n):.3g}{family}"
+        blocks, smallest = f"{n} block{'' if n == 1 else 's'}", smallest_p(n)
+        text = f"{blocks} can not reach p < {LEVEL:g}: smallest possible p is {smallest:.3g}"
+        return (
+            f"{text}, {min(1.0, comparisons * smallest):.3g} in {comparisons} comparisons" if comparisons > 1 else text
+        )
     return f"p is not below {LEVEL:g}"
 
 

@@ -103,7 +103,10 @@ def test_seven_blocks_of_four_rows_are_too_few_and_the_reason_has_the_family(tmp
     fill(tmp_path, {"torch": 10.0, "tensorflow": 12.0, "caffe": 15.0, "theano": 20.0}, 7)
     family = only(judged(tmp_path))
     assert {pair.verdict for pair in family.pairs} == {"undecided"}
-    assert family.pairs[0].reason == "7 blocks can not reach p < 0.05: smallest possible p is 0.0156 × 6 comparisons"
+    assert (
+        family.pairs[0].reason
+        == "7 blocks can not reach p < 0.05: smallest possible p is 0.0156, 0.0938 in 6 comparisons"
+    )
     assert {pair.more_blocks for pair in family.pairs} == {1}
 
 
