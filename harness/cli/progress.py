@@ -97,7 +97,7 @@ class TrialView:
         """One evaluation: of which split, and how fast the training before it was, once."""
         parts = [_accuracy_text(event["split"], event["top1"])]
         if self._loss is not None:
-            # Steps are flushed once a second, events at once: the newest loss may be of a step before or after this one.
+            # Steps are flushed once a second, events at once: the newest loss may be of another step.
             of_step = "" if self._loss_step == event["step"] else f" (step {self._loss_step})"
             parts.append(f"training loss {self._loss:.4f}{of_step}")
         if self._trained_per_s is not None:
