@@ -1,0 +1,185 @@
+"""Which factors the trials at hand really vary, with their levels, and which of them move together."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.errors import DlgaugeError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+FACTOR_COLUMNS = (
+    "framework",
+    "batch_size",
+    "learning_rate",
+    "policy",
+    "optimizer",
+    "momentum",
+    "weight_decay",
+    "steps",
+    "cpus",
+    "threads",
+    "blas",
+    "precision",
+    "memory_bytes",
+    "network",
+    "parameters",
+    "activation_values_per_sample",
+    "flops_per_sample",
+    "dataset",
+    "workload",
+    "setting",
+    "profile",
+)
+"""Columns that can be factors. Of factors that move together the first one here gives its name to all."""
+
+UNITS = {"memory_bytes": "bytes", "batch_size": "images", "cpus": "CPUs", "threads": "threads", "steps": "steps"}
+NOT_SET = "none"
+VARIED = "varied."
+DOUBLING_FROM = 2.0
+"""Ratio of the largest to the smallest level from which a factor is taken on the scale of doublings."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Something that the trials vary.
+
+    Attributes:
+        name: column of the observations.
+        ordered: its levels are numbers; of other factors (names) there is no correlation, only differences of levels.
+        levels: in ascending order, or by name.
+        together_with: other factors whose levels change with this one's, one to one: their effects cannot be told apart.
+    """
+
+    name: str
+    ordered: bool
+    levels: tuple[Any, ...]
+    together_with: tuple[str, ...] = ()
+
+    @property
+    def doubles(self) -> bool:
+        """Whether its scale is the logarithm to base 2: all levels positive, spread over a factor of two or more."""
+        return self.ordered and self.levels[0] > 0 and self.levels[-1] / self.levels[0] >= DOUBLING_FROM
+
+    @property
+    def change(self) -> str:
+        """What a change by 1 on its scale is: `doubling`, or `A to B` from the lowest to the highest level."""
+        return "doubling" if self.doubles else f"{self.levels[0]:g} to {self.levels[-1]:g}"
+
+    @property
+    def title(self) -> str:
+        """Its name for people, with unit, without underscores."""
+        words = self.name.removeprefix(VARIED).removesuffix("_bytes").replace("_", " ")
+        unit = UNITS.get(self.name)
+        return f"{words} ({unit})" if unit and unit not in words else words
+
+    def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values on its scale: doublings above the lowest level, else the part of the way to the highest."""
+        lowest, highest = float(self.levels[0]), float(self.levels[-1])
+        if self.doubles:
+            return np.asarray(np.log2(values / lowest))
+        return np.asarray((values - lowest) / (highest - lowest))
+
+    def codes(self, column: pd.Series) -> NDArray[np.int64]:
+        """The number of its level for each value of the column, -1 for a level that it has not."""
+        place = {level: index for index, level in enumerate(self.levels)}
+        return np.array([place.get(_level(value, self.ordered), -1) for value in column], dtype=np.int64)
+
+
+def find_factors(frame: pd.DataFrame, names: Sequence[str] | None = None) -> tuple[tuple[Factor, ...], tuple[str, ...]]:
+    """The factors with more than one level among the trials, and the names of candidates with one level.
+
+    Args:
+        frame: observations, one row a trial.
+        names: the candidates; default: every column of `FACTOR_COLUMNS` and every `varied.NAME`.
+
+    Raises:
+        DlgaugeError: a name that the observations do not have.
+    """
+    candidates = list(dict.fromkeys(names)) if names is not None else _candidates(frame)
+    for name in candidates:
+        if name not in frame.columns:
+            known = ", ".join(_candidates(frame))
+            raise DlgaugeError(f"unknown factor {name!r}", hint=f"the trials have: {known}")
+    found: list[Factor] = []
+    single: list[str] = []
+    partitions: dict[bytes, int] = {}
+    for name in candidates:
+        factor = _factor(name, frame[name])
+        if factor is None:
+            single.append(name)
+            continue
+        # Equal partitions of the trials: numbered by first appearance, so the order of levels does not matter.
+        key = _by_appearance(factor.codes(frame[name])).tobytes()
+        if key in partitions:
+            first = found[partitions[key]]
+            found[partitions[key]] = _joined(first, factor)
+        else:
+            partitions[key] = len(found)
+            found.append(factor)
+    return tuple(found), tuple(single)
+
+
+def cells_of(frame: pd.DataFrame, factors: Iterable[Factor]) -> NDArray[np.int64]:
+    """(n,) number of the cell of each trial: what all its factors have in common."""
+    codes = [factor.codes(frame[factor.name]) for factor in factors]
+    if not codes:
+        return np.zeros(len(frame), dtype=np.int64)
+    return np.asarray(np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1]).reshape(-1)
+
+
+def indicator_columns(codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n, levels - 1) columns of 0 and 1, one for each level but the first that occurs."""
+    present = np.unique(codes)
+    return (codes[:, None] == present[None, 1:]).astype(float)
+
+
+def _candidates(frame: pd.DataFrame) -> list[str]:
+    own = [name for name in FACTOR_COLUMNS if name in frame.columns]
+    return [*own, *sorted(str(name) for name in frame.columns if str(name).startswith(VARIED))]
+
+
+def _factor(name: str, column: pd.Series) -> Factor | None:
+    values = set(column.map(lambda value: _level(value, True)))
+    ordered = all(isinstance(value, float) for value in values)
+    if not ordered:
+        values = set(column.map(lambda value: _level(value, False)))
+    if len(values) < 2:
+        return None
+    return Factor(name, ordered, tuple(sorted(values)))
+
+
+def _level(value: Any, ordered: bool) -> Any:
+    """A level: a number where it is one and `ordered`, else text; a missing value is the level `none`."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, int | float | np.integer | np.floating):
+        if math.isnan(value):
+            return NOT_SET
+        return float(value) if ordered else f"{float(value):g}"
+    if value is None:
+        return NOT_SET
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, sort_keys=True, default=str)
+    return NOT_SET if str(value) in ("<NA>", "nan", "NaT") else str(value)
+
+
+def _by_appearance(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))
+    return np.asarray(order[inverse.reshape(-1)])
+
+
+def _joined(first: Factor, other: Factor) -> Factor:
+    """Both move together: the name stays the first one's unless only the other has an order."""
+    lead, follow = (other, first) if other.ordered and not first.ordered and first.name != "framework" else (first, other)
+    names = [*first.together_with, *other.together_with, follow.name]
+    return Factor(lead.name, lead.ordered, lead.levels, tuple(dict.fromkeys(names)))
