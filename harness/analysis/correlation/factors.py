@@ -44,6 +44,8 @@ FACTOR_COLUMNS = (
 UNITS = {"memory_bytes": "bytes", "batch_size": "images", "cpus": "CPUs", "threads": "threads", "steps": "steps"}
 NOT_SET = "none"
 VARIED = "varied."
+"""How the column of something begins that a study varies and that has the name of another column."""
+
 DOUBLING_FROM = 2.0
 """Ratio of the largest to the smallest level from which a factor is taken on the scale of doublings."""
 
@@ -99,15 +101,15 @@ def find_factors(frame: pd.DataFrame, names: Sequence[str] | None = None) -> tup
 
     Args:
         frame: observations, one row a trial.
-        names: the candidates; default: every column of `FACTOR_COLUMNS` and every `varied.NAME`.
+        names: the candidates; default: every column of `FACTOR_COLUMNS`.
 
     Raises:
         DlgaugeError: a name that the observations do not have.
     """
-    candidates = list(dict.fromkeys(names)) if names is not None else _candidates(frame)
+    candidates = list(dict.fromkeys(names)) if names is not None else candidates_of(frame)
     for name in candidates:
         if name not in frame.columns:
-            known = ", ".join(_candidates(frame))
+            known = ", ".join(candidates_of(frame))
             raise DlgaugeError(f"unknown factor {name!r}", hint=f"the trials have: {known}")
     found: list[Factor] = []
     single: list[str] = []
@@ -142,9 +144,10 @@ def indicator_columns(codes: NDArray[np.int64]) -> NDArray[np.float64]:
     return (codes[:, None] == present[None, 1:]).astype(float)
 
 
-def _candidates(frame: pd.DataFrame) -> list[str]:
+def candidates_of(frame: pd.DataFrame, varied: Sequence[str] = ()) -> list[str]:
+    """Columns that can be factors: those of `FACTOR_COLUMNS`, then what a study varies under a name of its own."""
     own = [name for name in FACTOR_COLUMNS if name in frame.columns]
-    return [*own, *sorted(str(name) for name in frame.columns if str(name).startswith(VARIED))]
+    return list(dict.fromkeys([*own, *(name for name in varied if name in frame.columns)]))
 
 
 def _factor(name: str, column: pd.Series) -> Factor | None:

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.analysis.correlation.associations import too_few_blocks
-from harness.analysis.correlation.effects import slopes_of_blocks
-from harness.analysis.correlation.factors import Factor, indicator_columns
+from harness.analysis.correlation.dependence import profiles
+from harness.analysis.correlation.factors import Factor
 from harness.analysis.correlation.jackknife import FEWEST_BLOCKS, groups_of, jackknife, over_blocks
 from harness.analysis.correlation.scopes import POOLED, Scope
 
@@ -126,29 +127,6 @@ def can_bend(factor: Factor) -> bool:
     return factor.doubles and len(factor.levels) >= FEWEST_LEVELS
 
 
-def profiles(scope: Scope, factor: Factor, key: str) -> tuple[NDArray[np.float64], int]:
-    """(blocks, levels) mean log outcome at every level of the factor, other factors held constant; and the trials.
-
-    Blocks that lack a level, and levels that no block has, are left out.
-    """
-    values = scope.frame[key].to_numpy(dtype=float)
-    mask = np.isfinite(values) & (values > 0)
-    frame = scope.frame[mask]
-    codes = factor.codes(frame[factor.name])
-    others = [indicator_columns(f.codes(frame[f.name])) for f in scope.factors if f.name != factor.name]
-    blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
-    held = np.concatenate(others, axis=1) if others else np.zeros((len(frame), 0))
-    held = held - held.mean(axis=0)
-    at_level = (codes[:, None] == np.arange(len(factor.levels))[None, 1:]).astype(float)
-    logs = np.log(values[mask])
-    slopes = slopes_of_blocks(at_level, held, logs[:, None], blocks)[:, :, 0]
-    relative = np.concatenate([np.zeros((len(slopes), 1)), slopes], axis=1)
-    # The height: so that the mean over the levels is the block's mean over its trials at the mean of the others.
-    height = np.array([logs[blocks == b].mean() - relative[b, codes[blocks == b]].mean() for b in range(len(slopes))])
-    found = relative + height[:, None]
-    return found[np.isfinite(found).all(axis=1)], int(mask.sum())
-
-
 def segments(places: NDArray[np.float64], profile: NDArray[np.float64]) -> Segments:
     """The best two lines that meet between the second and the last but one level, at most.
 
@@ -156,20 +134,30 @@ def segments(places: NDArray[np.float64], profile: NDArray[np.float64]) -> Segme
         places: (levels,) in doublings, ascending, four or more.
         profile: (levels,) log outcome.
     """
-    candidates = np.arange(places[1], places[-2] + KNEE_STEP / 2, KNEE_STEP)
-    best, found = np.inf, None
-    for place in candidates:
-        design = np.stack([np.ones_like(places), places, np.maximum(places - place, 0.0)], axis=1)
-        coefficients, *_ = np.linalg.lstsq(design, profile, rcond=None)
-        squares = float(((profile - design @ coefficients) ** 2).sum())
-        if squares < best:
-            best, found = squares, (float(place), coefficients)
-    if found is None:
-        raise ValueError(f"four levels or more are needed, got {len(places)}")
-    place, coefficients = found
+    candidates, solvers, leftovers = _two_lines(tuple(float(place) for place in places))
+    squares = ((leftovers @ profile) ** 2).sum(axis=1)
+    best = int(np.argmin(squares))
+    coefficients = solvers[best] @ profile
     per_log = np.log(2.0)
     before, change = float(coefficients[1]) / per_log, float(coefficients[2]) / per_log
-    return Segments(place, before, before + change, float(np.sqrt(best / len(places))))
+    return Segments(float(candidates[best]), before, before + change, float(np.sqrt(squares[best] / len(places))))
+
+
+@lru_cache(maxsize=64)
+def _two_lines(places: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Places of a knee (c,), and of each the matrix that gives the coefficients (c, 3, levels) and what is left (c, levels, levels).
+
+    Raises:
+        ValueError: fewer than four places.
+    """
+    if len(places) < FEWEST_LEVELS:
+        raise ValueError(f"{FEWEST_LEVELS} levels or more are needed, got {len(places)}")
+    at = np.array(places)
+    candidates = np.arange(at[1], at[-2] + KNEE_STEP / 2, KNEE_STEP)
+    over = np.maximum(at[None, :] - candidates[:, None], 0.0)
+    design = np.stack([np.ones_like(over), np.broadcast_to(at, over.shape), over], axis=2)
+    solvers = np.linalg.pinv(design)
+    return candidates, solvers, np.eye(len(at))[None] - design @ solvers
 
 
 def saturation(places: NDArray[np.float64], profile: NDArray[np.float64]) -> tuple[float, float, bool]:
@@ -205,18 +193,19 @@ def _of_halves(
 
 
 def _knee(scope: Scope, factor: Factor, key: str) -> Knee:
-    found, trials = profiles(scope, factor, key)
+    profile = profiles(scope, factor, key)
+    found = profile.values
     levels = tuple(float(level) for level in factor.levels)
     nothing = Knee(
         *("", scope.name, key, factor.name, False, ""),
         *(None,) * 15,
         extrapolated=False,
         levels=levels,
-        trials=trials,
+        trials=profile.trials,
         blocks=len(found),
     )
-    if len(levels) < FEWEST_LEVELS:
-        why = f"too few levels for a knee: {len(levels)}, {FEWEST_LEVELS} are needed"
+    if not profile.logarithmic:
+        why = "a value is not positive: there is no log scale to look for a knee on"
         return replace(nothing, verdict=why, reason=why)
     if len(found) < FEWEST_BLOCKS:
         why = too_few_blocks(len(found)) + " (blocks with every level)"

@@ -50,24 +50,30 @@ MOST_READ = 2_000
 """Trials whose manifests are read for the outcomes that are no summary keys, unless those are asked for by name."""
 
 
-def outcome_title(key: str) -> str:
-    """Heading of an outcome for people, with the unit that `shown_scale` makes."""
+def outcome_words(key: str) -> str:
+    """An outcome for people, without its unit."""
     extra = {**OF_PHASES, **OF_GPUS}.get(key)
     if extra:
-        return f"{extra[0]} {extra[1]}"
-    unit = outcome_unit(key)
-    title = column_for(key).title
-    return title if not unit or unit in title else f"{title} {unit}"
+        return extra[0]
+    known = SUMMARY_KEYS.get(key)
+    words = (known.title or key.replace("_", " ")) if known else key
+    return words.replace("cores m", "cores used m") if known and known.unit == "cores" else words
 
 
 def outcome_unit(key: str) -> str:
-    """Unit as shown; empty for a pure number."""
+    """Unit as shown; empty for a pure number and where the words hold it (`samples/s`)."""
     extra = {**OF_PHASES, **OF_GPUS}.get(key)
     if extra:
         return extra[1]
     known = SUMMARY_KEYS.get(key)
     unit = (known.shown_unit or known.unit) if known else ""
-    return {"cpu_s": "s", "percent": "%", "1": "", "1/s": "/s"}.get(unit, unit)
+    return {"cpu_s": "s", "percent": "%", "1": "", "1/s": "", "cores": ""}.get(unit, unit)
+
+
+def outcome_title(key: str) -> str:
+    """The same with the unit in brackets, where it has one."""
+    unit = outcome_unit(key)
+    return f"{outcome_words(key)} ({unit})" if unit else outcome_words(key)
 
 
 def shown_scale(key: str) -> float:

@@ -1,0 +1,122 @@
+"""Partial dependence: the outcome at each level of a factor, all other factors held at their mean.
+
+Each block gives the outcome at every level from a least-squares fit with one number a level and the other factors beside it;
+what is shown is the mean over blocks with its t interval, a geometric mean where all values are positive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.correlation.associations import EXPLAINED, too_few_blocks
+from harness.analysis.correlation.effects import slopes_of_blocks
+from harness.analysis.correlation.factors import Factor, indicator_columns
+from harness.analysis.correlation.jackknife import FEWEST_BLOCKS, over_blocks
+from harness.analysis.correlation.scopes import POOLED, Scope, logarithm_if_positive
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_LEVELS = 16
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """An outcome over the levels of a factor, block by block.
+
+    Attributes:
+        values: (blocks, levels), natural logarithms where `logarithmic`; only blocks that tell every level.
+        logarithmic: whether all values of the outcome are positive.
+        trials: trials with the outcome.
+    """
+
+    values: NDArray[np.float64]
+    logarithmic: bool
+    trials: int
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """The curve of one outcome over one factor on one framework.
+
+    Attributes:
+        id: names the row, such as `dependence-3`.
+        scope, outcome, factor: as in `Association`.
+        levels: of the factor, in order; numbers or names.
+        means, lows, highs: outcome at each level and its 95 % interval, in the outcome's unit; None where there is none.
+        trials, blocks: how many it is of.
+        reason: why something is None.
+    """
+
+    id: str
+    scope: str
+    outcome: str
+    factor: str
+    levels: tuple[float | str, ...]
+    means: tuple[float | None, ...]
+    lows: tuple[float | None, ...]
+    highs: tuple[float | None, ...]
+    trials: int
+    blocks: int
+    reason: str | None = None
+
+
+def profiles(scope: Scope, factor: Factor, key: str) -> Profiles:
+    """The outcome at every level of the factor in each block that has all levels, other factors held constant."""
+    values = scope.frame[key].to_numpy(dtype=float)
+    mask = np.isfinite(values)
+    frame = scope.frame[mask]
+    numbers, logarithmic = logarithm_if_positive(values[mask])
+    codes = factor.codes(frame[factor.name])
+    others = [indicator_columns(f.codes(frame[f.name])) for f in scope.factors if f.name != factor.name]
+    held = np.concatenate(others, axis=1) if others else np.zeros((len(frame), 0))
+    held = held - held.mean(axis=0)
+    blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
+    at_level = (codes[:, None] == np.arange(len(factor.levels))[None, 1:]).astype(float)
+    slopes = slopes_of_blocks(at_level, held, numbers[:, None], blocks)[:, :, 0]
+    relative = np.concatenate([np.zeros((len(slopes), 1)), slopes], axis=1)
+    # The height of a block's profile: through the mean of its trials.
+    count = len(slopes)
+    heights = np.bincount(blocks, numbers - relative[blocks, codes], count) / np.bincount(blocks, minlength=count)
+    found = relative + heights[:, None]
+    return Profiles(found[np.isfinite(found).all(axis=1)], logarithmic, int(mask.sum()))
+
+
+def dependences(scopes: Sequence[Scope], outcomes: Sequence[str]) -> tuple[Dependence, ...]:
+    """The curves of every framework for every factor and outcome that a trial has."""
+    rows = []
+    for scope in scopes:
+        if scope.name == POOLED:
+            continue
+        for factor in scope.factors:
+            for key in outcomes:
+                if np.isfinite(scope.frame[key].to_numpy(dtype=float)).any():
+                    rows.append(_dependence(scope, factor, key))
+    return tuple(replace(row, id=f"dependence-{number}") for number, row in enumerate(rows, 1))
+
+
+def _dependence(scope: Scope, factor: Factor, key: str) -> Dependence:
+    levels = factor.levels
+    none = (None,) * len(levels)
+    nothing = Dependence("", scope.name, key, factor.name, levels, none, none, none, len(scope.frame), scope.block_count)
+    if len(levels) > MOST_LEVELS:
+        return replace(nothing, reason=f"{len(levels)} levels, more than {MOST_LEVELS}: no curve by level")
+    found = profiles(scope, factor, key)
+    blocks = len(found.values)
+    if blocks == 0:
+        return replace(nothing, trials=found.trials, blocks=0, reason=EXPLAINED + ", or no block has every level")
+    mean, spread = over_blocks(found.values)
+    means, lows, highs = (_shown(part, found.logarithmic) for part in (mean, spread.low, spread.high))
+    reason = None if blocks >= FEWEST_BLOCKS else too_few_blocks(blocks)
+    return replace(
+        nothing, means=means, lows=lows, highs=highs, trials=found.trials, blocks=blocks, reason=reason
+    )
+
+
+def _shown(values: NDArray[np.float64], logarithmic: bool) -> tuple[float | None, ...]:
+    back = np.exp(values) if logarithmic else values
+    return tuple(float(one) if np.isfinite(one) else None for one in back)
