@@ -114,7 +114,7 @@ def test_the_page_links_every_sentence_to_its_numbers(store: Path, tmp_path: Pat
         assert re.search(r'href="#c1-(effect|share|interaction|slope|knee|lag)-\d+"', item), item
     assert "On torch, cores used goes with being in a phase `train`" in text
     assert text.count("data:image/svg+xml;base64,") == 2
-    assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
+    assert "://" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])

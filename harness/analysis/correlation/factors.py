@@ -93,7 +93,8 @@ class Factor:
     def codes(self, column: pd.Series) -> NDArray[np.int64]:
         """The number of its level for each value of the column, -1 for a level that it has not."""
         place = {level: index for index, level in enumerate(self.levels)}
-        return np.array([place.get(_level(value, self.ordered), -1) for value in column], dtype=np.int64)
+        levels, inverse = _distinct(column, self.ordered)
+        return np.array([place.get(level, -1) for level in levels], dtype=np.int64)[inverse]
 
 
 def find_factors(frame: pd.DataFrame, names: Sequence[str] | None = None) -> tuple[tuple[Factor, ...], tuple[str, ...]]:
@@ -151,13 +152,24 @@ def candidates_of(frame: pd.DataFrame, varied: Sequence[str] = ()) -> list[str]:
 
 
 def _factor(name: str, column: pd.Series) -> Factor | None:
-    values = set(column.map(lambda value: _level(value, True)))
+    values = set(_distinct(column, True)[0])
     ordered = all(isinstance(value, float) for value in values)
     if not ordered:
-        values = set(column.map(lambda value: _level(value, False)))
+        values = set(_distinct(column, False)[0])
     if len(values) < 2:
         return None
     return Factor(name, ordered, tuple(sorted(values)))
+
+
+def _distinct(column: pd.Series, ordered: bool) -> tuple[list[Any], NDArray[np.int64]]:
+    """The level of each distinct value, and which of them each row has: levels are worked out once, not row by row."""
+    import pandas as pd
+
+    try:
+        inverse, values = pd.factorize(column, use_na_sentinel=False)
+    except TypeError:  # a list or a mapping among the values
+        inverse, values = np.arange(len(column)), list(column)
+    return [_level(value, ordered) for value in values], np.asarray(inverse, dtype=np.int64)
 
 
 def _level(value: Any, ordered: bool) -> Any:

@@ -198,7 +198,7 @@ def _knee(scope: Scope, factor: Factor, key: str) -> Knee:
     levels = tuple(float(level) for level in factor.levels)
     nothing = Knee(
         *("", scope.name, key, factor.name, False, ""),
-        *(None,) * 15,
+        *(None,) * 16,
         extrapolated=False,
         levels=levels,
         trials=profile.trials,
