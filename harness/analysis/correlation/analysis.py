@@ -16,7 +16,7 @@ from harness.analysis.correlation.conditions import (
     of_design,
     split_by_conditions,
 )
-from harness.analysis.correlation.dependence import Dependence, dependences
+from harness.analysis.correlation.dependence import MOST_LEVELS, Dependence, dependences
 from harness.analysis.correlation.effects import Effect, effects
 from harness.analysis.correlation.factors import Factor, candidates_of, find_factors
 from harness.analysis.correlation.knees import FEWEST_LEVELS, Knee, can_bend, knees
@@ -153,7 +153,7 @@ def _of_part(
     ]
     flat = [factor.name for factor in found if factor.ordered and not can_bend(factor)]
     if flat:
-        what = f"no knee is looked for over {', '.join(flat)}: that takes {FEWEST_LEVELS} positive levels over a factor of 2"
+        what = f"no knee is looked for over {', '.join(flat)}: that takes {FEWEST_LEVELS} to {MOST_LEVELS} positive levels over a factor of 2"
         problems.append(Problem("one_level", what))
     measured, notes = lags(frame, read) if read is not None else ((), ())
     problems += [Problem("not_read", note) for note in notes]

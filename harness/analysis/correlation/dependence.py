@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.correlation.alignment import group_means
 from harness.analysis.correlation.associations import EXPLAINED, too_few_blocks
 from harness.analysis.correlation.effects import slopes_of_blocks
 from harness.analysis.correlation.factors import Factor, indicator_columns
@@ -65,25 +66,29 @@ class Dependence:
     reason: str | None = None
 
 
-def profiles(scope: Scope, factor: Factor, key: str) -> Profiles:
-    """The outcome at every level of the factor in each block that has all levels, other factors held constant."""
-    values = scope.frame[key].to_numpy(dtype=float)
-    mask = np.isfinite(values)
-    frame = scope.frame[mask]
-    numbers, logarithmic = logarithm_if_positive(values[mask])
-    codes = factor.codes(frame[factor.name])
-    others = [indicator_columns(f.codes(frame[f.name])) for f in scope.factors if f.name != factor.name]
-    held = np.concatenate(others, axis=1) if others else np.zeros((len(frame), 0))
-    held = held - held.mean(axis=0)
-    blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
-    at_level = (codes[:, None] == np.arange(len(factor.levels))[None, 1:]).astype(float)
-    slopes = slopes_of_blocks(at_level, held, numbers[:, None], blocks)[:, :, 0]
-    relative = np.concatenate([np.zeros((len(slopes), 1)), slopes], axis=1)
-    # The height of a block's profile: through the mean of its trials.
-    count = len(slopes)
-    heights = np.bincount(blocks, numbers - relative[blocks, codes], count) / np.bincount(blocks, minlength=count)
-    found = relative + heights[:, None]
-    return Profiles(found[np.isfinite(found).all(axis=1)], logarithmic, int(mask.sum()))
+def profiles(scope: Scope, factor: Factor, keys: Sequence[str]) -> dict[str, Profiles]:
+    """Each outcome that a trial has, at every level of the factor in each block that has all levels, others held constant."""
+    found: dict[str, Profiles] = {}
+    for own, mask in scope.with_outcomes(keys):
+        frame = scope.frame[mask]
+        raw = frame[list(own)].to_numpy(dtype=float)
+        numbers = [logarithm_if_positive(column) for column in raw.T]
+        values = np.stack([column for column, _ in numbers], axis=1)
+        codes = factor.codes(frame[factor.name])
+        others = [indicator_columns(f.codes(frame[f.name])) for f in scope.factors if f.name != factor.name]
+        held = np.concatenate(others, axis=1) if others else np.zeros((len(frame), 0))
+        held = held - held.mean(axis=0)
+        blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
+        at_level = (codes[:, None] == np.arange(len(factor.levels))[None, 1:]).astype(float)
+        slopes = slopes_of_blocks(at_level, held, values, blocks)
+        relative = np.concatenate([np.zeros((len(slopes), 1, values.shape[1])), slopes], axis=1)
+        # The height of a block's profile: through the mean of its trials.
+        heights = group_means(values - relative[blocks, codes], blocks, len(slopes))
+        table = relative + heights[:, None, :]
+        for place, key in enumerate(own):
+            complete = table[np.isfinite(table[:, :, place]).all(axis=1), :, place]
+            found[key] = Profiles(complete, numbers[place][1], int(mask.sum()))
+    return found
 
 
 def dependences(scopes: Sequence[Scope], outcomes: Sequence[str]) -> tuple[Dependence, ...]:
@@ -93,28 +98,27 @@ def dependences(scopes: Sequence[Scope], outcomes: Sequence[str]) -> tuple[Depen
         if scope.name == POOLED:
             continue
         for factor in scope.factors:
+            few = len(factor.levels) <= MOST_LEVELS
+            found = profiles(scope, factor, outcomes) if few else {}
             for key in outcomes:
                 if np.isfinite(scope.frame[key].to_numpy(dtype=float)).any():
-                    rows.append(_dependence(scope, factor, key))
+                    rows.append(_dependence(scope, factor, key, found.get(key)))
     return tuple(replace(row, id=f"dependence-{number}") for number, row in enumerate(rows, 1))
 
 
-def _dependence(scope: Scope, factor: Factor, key: str) -> Dependence:
+def _dependence(scope: Scope, factor: Factor, key: str, found: Profiles | None) -> Dependence:
     levels = factor.levels
     none = (None,) * len(levels)
     nothing = Dependence("", scope.name, key, factor.name, levels, none, none, none, len(scope.frame), scope.block_count)
-    if len(levels) > MOST_LEVELS:
+    if found is None:
         return replace(nothing, reason=f"{len(levels)} levels, more than {MOST_LEVELS}: no curve by level")
-    found = profiles(scope, factor, key)
     blocks = len(found.values)
     if blocks == 0:
         return replace(nothing, trials=found.trials, blocks=0, reason=EXPLAINED + ", or no block has every level")
     mean, spread = over_blocks(found.values)
     means, lows, highs = (_shown(part, found.logarithmic) for part in (mean, spread.low, spread.high))
     reason = None if blocks >= FEWEST_BLOCKS else too_few_blocks(blocks)
-    return replace(
-        nothing, means=means, lows=lows, highs=highs, trials=found.trials, blocks=blocks, reason=reason
-    )
+    return replace(nothing, means=means, lows=lows, highs=highs, trials=found.trials, blocks=blocks, reason=reason)
 
 
 def _shown(values: NDArray[np.float64], logarithmic: bool) -> tuple[float | None, ...]:

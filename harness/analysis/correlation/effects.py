@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 NOT_POSITIVE = "a value is not positive: there are no ratios"
 ESTIMABLE = 1e-6
+LARGEST_PRODUCTS = 20_000_000
+"""Numbers that are held at once while the normal equations of blocks are made (160 MB)."""
 
 
 @dataclass(frozen=True)
@@ -114,19 +116,32 @@ def slopes_of_blocks(
         blocks: (n,) codes from 0.
     """
     count = int(blocks.max()) + 1
-    found = np.full((count, columns.shape[1], values.shape[1]), np.nan)
+    design = np.concatenate([np.ones((len(blocks), 1)), columns, others], axis=1)
     order = np.argsort(blocks, kind="stable")
     edges = np.searchsorted(blocks[order], np.arange(count + 1))
-    for block in range(count):
-        rows = order[edges[block] : edges[block + 1]]
-        design = np.concatenate([np.ones((len(rows), 1)), columns[rows], others[rows]], axis=1)
-        inverse = np.linalg.pinv(design)
-        # A coefficient is determined where the projection onto the rows of the design leaves its axis alone.
-        told = np.abs(np.diag(inverse @ design) - 1) < ESTIMABLE
-        solved = inverse @ values[rows]
-        solved[~told] = np.nan
-        found[block] = solved[1 : 1 + columns.shape[1]]
-    return found
+    most = max(1, LARGEST_PRODUCTS // design.shape[1] ** 2)
+    parts, first = [], 0
+    while first < count:
+        # As many blocks at a time as have `most` trials together.
+        last = max(first + 1, int(np.searchsorted(edges, edges[first] + most, side="right")) - 1)
+        rows = order[edges[first] : edges[last]]
+        parts.append(_solved(design[rows], values[rows], edges[first:last] - edges[first]))
+        first = last
+    return np.concatenate(parts)[:, 1 : 1 + columns.shape[1]]
+
+
+def _solved(design: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(blocks, c, m) coefficients of the blocks that begin at the rows `starts`, by their normal equations."""
+    scale = np.sqrt((design**2).mean(axis=0))
+    unit = design / np.where(scale > 0, scale, 1.0)
+    products = np.add.reduceat(unit[:, :, None] * unit[:, None, :], starts, axis=0)
+    across = np.add.reduceat(unit[:, :, None] * values[:, None, :], starts, axis=0)
+    inverse = np.linalg.pinv(products, rcond=ESTIMABLE**2, hermitian=True)
+    # A coefficient is determined where the projection onto the rows of the design leaves its axis alone.
+    told = np.abs(np.einsum("bij,bji->bi", inverse, products) - 1) < ESTIMABLE
+    solved = (inverse @ across) / np.where(scale > 0, scale, 1.0)[None, :, None]
+    solved[~told] = np.nan
+    return np.asarray(solved)
 
 
 def _of_scope(scope: Scope, outcomes: Sequence[str]) -> Iterable[Effect]:

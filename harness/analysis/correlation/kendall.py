@@ -51,6 +51,7 @@ def _standing(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.float64]
     """Of each trial, concordant minus discordant pairs with all others."""
     if len(x) == 0:
         return np.zeros(0)
+    x, y = (np.unique(one, return_inverse=True)[1] for one in (x, y))  # of a part of the trials: only its own values
     table = np.zeros((int(x.max()) + 1, int(y.max()) + 1), dtype=np.int64)
     np.add.at(table, (x, y), 1)
     below = np.cumsum(table, axis=1) - table

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.correlation.associations import too_few_blocks
-from harness.analysis.correlation.dependence import profiles
+from harness.analysis.correlation.dependence import MOST_LEVELS, Profiles, profiles
 from harness.analysis.correlation.factors import Factor
 from harness.analysis.correlation.jackknife import FEWEST_BLOCKS, groups_of, jackknife, over_blocks
 from harness.analysis.correlation.scopes import POOLED, Scope
@@ -116,15 +116,15 @@ def knees(scopes: Sequence[Scope], outcomes: Sequence[str]) -> tuple[Knee, ...]:
         if scope.name == POOLED:
             continue
         for factor in scope.ordered:
-            for key in outcomes:
-                if key in KNEE_OUTCOMES and can_bend(factor) and np.isfinite(scope.frame[key]).any():
-                    rows.append(_knee(scope, factor, key))
+            wanted = [key for key in outcomes if key in KNEE_OUTCOMES]
+            found = profiles(scope, factor, wanted) if can_bend(factor) else {}
+            rows += [_knee(scope, factor, key, found[key]) for key in wanted if key in found]
     return tuple(replace(row, id=f"knee-{number}") for number, row in enumerate(rows, 1))
 
 
 def can_bend(factor: Factor) -> bool:
-    """Whether a knee can be looked for: a factor on the scale of doublings with `FEWEST_LEVELS` levels or more."""
-    return factor.doubles and len(factor.levels) >= FEWEST_LEVELS
+    """Whether a knee can be looked for: a factor on the scale of doublings with `FEWEST_LEVELS` to `MOST_LEVELS` levels."""
+    return factor.doubles and FEWEST_LEVELS <= len(factor.levels) <= MOST_LEVELS
 
 
 def segments(places: NDArray[np.float64], profile: NDArray[np.float64]) -> Segments:
@@ -192,8 +192,7 @@ def _of_halves(
     return ((rest - height[:, None]) ** 2).sum(axis=1), height
 
 
-def _knee(scope: Scope, factor: Factor, key: str) -> Knee:
-    profile = profiles(scope, factor, key)
+def _knee(scope: Scope, factor: Factor, key: str, profile: Profiles) -> Knee:
     found = profile.values
     levels = tuple(float(level) for level in factor.levels)
     nothing = Knee(
