@@ -18,7 +18,7 @@ from harness.analysis.correlation.conditions import (
 )
 from harness.analysis.correlation.dependence import MOST_LEVELS, Dependence, dependences
 from harness.analysis.correlation.effects import Effect, effects
-from harness.analysis.correlation.factors import Factor, candidates_of, find_factors
+from harness.analysis.correlation.factors import Factor, candidates_of, find_factors, told_apart
 from harness.analysis.correlation.knees import FEWEST_LEVELS, Knee, can_bend, knees
 from harness.analysis.correlation.lags import Lag, lags
 from harness.analysis.correlation.mixed import Model, models
@@ -142,12 +142,14 @@ def _of_part(
     reasons: Mapping[str, Mapping[str, int]],
     read: Callable[[Path], Record] | None,
 ) -> Correlation:
-    found, single = find_factors(frame, candidates)
+    every, single = find_factors(frame, candidates)
+    found, left_out = told_apart(frame, every)
     scopes = make_scopes(frame, [factor.name for factor in found])
     outcomes = tuple(key for key in chosen if frame[key].notna().any())
     problems = [
         *common,
         *mixed_conditions(frame),
+        *(Problem("together", sentence) for sentence in left_out),
         *of_design(scopes, found, single),
         *missing_outcomes(frame, chosen, reasons),
     ]

@@ -48,22 +48,28 @@ def split_by_conditions(frame: pd.DataFrame) -> tuple[list[tuple[str, pd.DataFra
     dataset, content = frame["dataset"].astype(str), frame["content_sha256"].fillna("").astype(str)
     part = content.where(dataset.isin(mixed), "")
     host = frame["host"].fillna("").astype(str)
+    several = host.nunique() > 1
     names = [
-        ", ".join(
-            [*([f"machine {h or 'not recorded'}"] if host.nunique() > 1 else []),
-             *([f"{d} with content {c[:12] or 'not recorded'}"] if c or d in mixed else [])]
-        )
-        for h, d, c in zip(host, dataset, part, strict=True)
+        ", ".join(_part_words(one, several, name, text, mixed)) for one, name, text in zip(host, dataset, part, strict=True)
     ]
     if mixed:
         what = f"more than one content of dataset {', '.join(sorted(mixed))}: the trials of each are looked at apart"
         problems.append(Problem("mixed_content", what, _ids(frame[dataset.isin(mixed)])))
-    if host.nunique() > 1:
+    if several:
         what = f"trials of {host.nunique()} machines: those of each are looked at apart"
         problems.append(Problem("mixed_hosts", what, _ids(frame)))
     labelled = frame.assign(_part=names)
     parts = [(str(name), own.drop(columns="_part")) for name, own in labelled.groupby("_part", sort=True)]
     return sorted(parts, key=lambda one: -len(one[1])), problems
+
+
+def _part_words(host: str, several: bool, dataset: str, content: str, mixed: set[str]) -> list[str]:
+    words = [f"machine {host or 'not recorded'}"] if several else []
+    if dataset in mixed:
+        words.append(f"{dataset} with content {content[:12] or 'not recorded'}")
+    elif mixed:
+        words.append("other datasets")
+    return words
 
 
 def mixed_conditions(frame: pd.DataFrame) -> list[Problem]:

@@ -114,21 +114,50 @@ def find_factors(frame: pd.DataFrame, names: Sequence[str] | None = None) -> tup
             raise DlgaugeError(f"unknown factor {name!r}", hint=f"the trials have: {known}")
     found: list[Factor] = []
     single: list[str] = []
-    partitions: dict[bytes, int] = {}
+    partitions: dict[bytes, list[int]] = {}
     for name in candidates:
         factor = _factor(name, frame[name])
         if factor is None:
             single.append(name)
             continue
         # Equal partitions of the trials: numbered by first appearance, so the order of levels does not matter.
-        key = _by_appearance(factor.codes(frame[name])).tobytes()
-        if key in partitions:
-            first = found[partitions[key]]
-            found[partitions[key]] = _joined(first, factor)
-        else:
-            partitions[key] = len(found)
+        same = partitions.setdefault(_by_appearance(factor.codes(frame[name])).tobytes(), [])
+        place = next((one for one in same if _move_together(found[one], factor, frame)), None)
+        if place is None:
+            same.append(len(found))
             found.append(factor)
+        else:
+            found[place] = _joined(found[place], factor)
     return tuple(found), tuple(single)
+
+
+def told_apart(frame: pd.DataFrame, factors: Sequence[Factor]) -> tuple[tuple[Factor, ...], tuple[str, ...]]:
+    """The factors whose effects can be told apart, and a sentence for each one left out.
+
+    A factor of names that determines others (a profile its CPUs, a policy its first rate) is left out where they determine it
+    too, taken together; else they are. A factor that the framework determines is left out.
+    """
+    kept = list(factors)
+    sentences: list[str] = []
+    for factor in sorted((f for f in factors if not f.ordered), key=lambda f: (f.name != "framework", -len(f.levels))):
+        if factor not in kept:
+            continue
+        codes = factor.codes(frame[factor.name])
+        others = [f for f in kept if f is not factor and f.name != "framework" and len(f.levels) < len(factor.levels)]
+        determined = [f for f in others if _determines(codes, f.codes(frame[f.name]))]
+        if not determined:
+            continue
+        names = ", ".join(f.name for f in determined)
+        if factor.name != "framework" and _determines(cells_of(frame, determined), codes):
+            kept.remove(factor)
+            sentences.append(f"{factor.name} is left out: it is the combination of {names}, which stand for it")
+            continue
+        kept = [f for f in kept if f not in determined]
+        sentences.append(
+            f"{names} left out: {factor.name} determines {'it' if len(determined) == 1 else 'them'}, so that effects cannot be told "
+            f"apart; --factors {','.join(f.name for f in determined)} looks at {'it' if len(determined) == 1 else 'them'} instead"
+        )
+    return tuple(kept), tuple(sentences)
 
 
 def cells_of(frame: pd.DataFrame, factors: Iterable[Factor]) -> NDArray[np.int64]:
@@ -191,6 +220,24 @@ def _by_appearance(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(np.argsort(first))
     return np.asarray(order[inverse.reshape(-1)])
+
+
+def _move_together(one: Factor, other: Factor, frame: pd.DataFrame) -> bool:
+    """Of two with equal partitions: two of numbers only where one rises or falls with the other all the way.
+
+    In a sample of combinations (a Latin hypercube) every level may occur once, and the numbers be unrelated all the same.
+    """
+    if not (one.ordered and other.ordered):
+        return True
+    codes = np.unique(np.stack([f.codes(frame[f.name]) for f in (one, other)], axis=1), axis=0)
+    steps = np.diff(codes[:, 1])
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _determines(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
+    """Whether the level of the second follows from that of the first."""
+    pairs = np.unique(np.stack([one, other], axis=1), axis=0)
+    return len(pairs) == len(np.unique(one))
 
 
 def _joined(first: Factor, other: Factor) -> Factor:

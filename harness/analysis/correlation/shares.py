@@ -14,6 +14,7 @@ Intervals: jackknife over blocks. Those of shares that are truly 0 are wider tha
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ import numpy as np
 
 from harness.analysis.correlation.alignment import group_means
 from harness.analysis.correlation.associations import too_few_blocks
-from harness.analysis.correlation.factors import Factor, indicator_columns
+from harness.analysis.correlation.factors import Factor, cells_of, indicator_columns
 from harness.analysis.correlation.jackknife import FEWEST_BLOCKS, groups_of, jackknife
 from harness.analysis.correlation.mixed import NO_DEGREES
 from harness.analysis.correlation.scopes import POOLED, Scope, logarithm_if_positive
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 MOST_LEVELS = 16
 """Levels up to which a factor of numbers is taken level by level; with more it is a line and a parabola."""
+PARABOLA_LEVELS = 3
+"""The same where the trials have few of all combinations of levels."""
 MOST_TERMS = 7
 """Terms whose orders are all averaged over; of more, `DRAWN_ORDERS` drawn ones."""
 DRAWN_ORDERS = 200
@@ -135,8 +138,10 @@ def _terms(
     """The factors and their pairs with their columns; and which pairs were left out, as a sentence."""
     frame = scope.frame[mask]
     blocks: list[NDArray[np.float64]] = []
+    # In a sample of combinations a number for every level would leave nothing to tell the factors apart.
+    sampled = 2 * len(np.unique(cells_of(frame, factors))) < math.prod(len(f.levels) for f in factors)
     for factor in factors:
-        if factor.ordered and len(factor.levels) > MOST_LEVELS:
+        if factor.ordered and len(factor.levels) > (PARABOLA_LEVELS if sampled else MOST_LEVELS):
             line = factor.scaled(frame[factor.name].to_numpy(dtype=float))
             line = line - line.mean()
             blocks.append(np.stack([line, line**2], axis=1))
