@@ -25,8 +25,12 @@ class Format(StrEnum):
 
 def correlate(
     store: Path | None = typer.Argument(None, help="Folder of the records; default: $DLGAUGE_STORE, else results."),
-    study: list[str] | None = typer.Option(None, help="Only this study; default: every study of the store. Repeatable."),
-    outcomes: str | None = typer.Option(None, help="Outcomes, separated by commas; default: those of time, use, accuracy."),
+    study: list[str] | None = typer.Option(
+        None, help="Only this study; default: every study of the store. Repeatable."
+    ),
+    outcomes: str | None = typer.Option(
+        None, help="Outcomes, separated by commas; default: those of time, use, accuracy."
+    ),
     factors: str | None = typer.Option(
         None, help="Factors, separated by commas; default: all that vary. Only these are held constant."
     ),
@@ -93,9 +97,7 @@ def _correlations(
     return found
 
 
-def _draw(
-    found: list[Correlation], path: Path, draw: Callable[[Correlation, str], bytes | None], option: str
-) -> None:
+def _draw(found: list[Correlation], path: Path, draw: Callable[[Correlation, str], bytes | None], option: str) -> None:
     from harness.errors import DlgaugeError
     from harness.reporting.correlation_figures import check_suffix, write_figure
 

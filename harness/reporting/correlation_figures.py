@@ -111,7 +111,9 @@ def dependence_figure(found: Correlation, suffix: str = ".svg") -> bytes | None:
                     _draw(panel, one, inks[one.scope], factor.ordered)
                 if factor.doubles and own:
                     panel.set_xscale("log", base=2)
-                    panel.set_xticks([float(level) for level in factor.levels], [f"{level:g}" for level in factor.levels])
+                    panel.set_xticks(
+                        [float(level) for level in factor.levels], [f"{level:g}" for level in factor.levels]
+                    )
                     panel.minorticks_off()
                 panel.set_xlabel(factor.title)
                 panel.set_ylabel(outcome_title(key))
@@ -122,7 +124,9 @@ def dependence_figure(found: Correlation, suffix: str = ".svg") -> bytes | None:
         for panel in axes.flat:
             for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
                 handles.setdefault(label, handle)
-        figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=max(1, len(handles)), frameon=False)
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside upper center", ncols=max(1, len(handles)), frameon=False
+        )
         return _bytes(figure, suffix)
 
 

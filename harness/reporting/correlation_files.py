@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import harness
 from harness.analysis.correlation.analysis import Correlation
 from harness.analysis.correlation.outcomes import outcome_title
@@ -98,7 +100,9 @@ def _rows(found: Correlation) -> Iterable[dict[str, Any]]:
         yield _row("knees", knee, "curvature", knee.curvature, knee.curvature_low, knee.curvature_high)
     for curve in found.dependences:
         for level, mean, low, high in zip(curve.levels, curve.means, curve.lows, curve.highs, strict=True):
-            yield _row("dependences", curve, f"at {level:g}" if isinstance(level, float) else f"at {level}", mean, low, high)
+            yield _row(
+                "dependences", curve, f"at {level:g}" if isinstance(level, float) else f"at {level}", mean, low, high
+            )
     for lag in found.lags:
         activity = {"scope": lag.framework, "outcome": lag.use, "factor": lag.activity}
         yield {**_row("lags", lag, "correlation", lag.at_zero, lag.at_zero_low, lag.at_zero_high), **activity}
@@ -108,7 +112,10 @@ def _rows(found: Correlation) -> Iterable[dict[str, Any]]:
 def _row(
     table: str, one: Any, statistic: str, value: float | None, low: float | None, high: float | None
 ) -> dict[str, Any]:
-    shared = {name: getattr(one, name, None) for name in ("id", "scope", "outcome", "factor", "p", "q", "trials", "blocks", "reason")}
+    shared = {
+        name: getattr(one, name, None)
+        for name in ("id", "scope", "outcome", "factor", "p", "q", "trials", "blocks", "reason")
+    }
     return {"table": table, **shared, "statistic": statistic, "value": value, "low": low, "high": high}
 
 
@@ -116,6 +123,8 @@ def _finite(value: Any) -> Any:
     """Numbers that are not finite as null: JSON has no NaN."""
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, np.generic):
+        return _finite(value.item())
     if isinstance(value, dict):
         return {str(key): _finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

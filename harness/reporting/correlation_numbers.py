@@ -25,7 +25,9 @@ def fixed(value: float, decimals: int) -> str:
     return text[1:] if text.startswith("-") and float(text) == 0 else text
 
 
-def with_interval(value: float | None, low: float | None, high: float | None, unit: str = "", scale: float = 1.0) -> str:
+def with_interval(
+    value: float | None, low: float | None, high: float | None, unit: str = "", scale: float = 1.0
+) -> str:
     """`value unit (95 % low to high)`; only the value where it has no interval."""
     if value is None:
         return NOT_AVAILABLE
@@ -47,7 +49,7 @@ def short_interval(value: float | None, low: float | None, high: float | None, s
 
 
 def rounded_together(value: float, low: float, high: float) -> tuple[str, str, str]:
-    """The three with equal decimals: two significant digits of the half width, or three of the value if it is narrow."""
+    """The three with equal decimals: two significant digits of the half width, but no more than six of the value."""
     half = max(abs(high - value), abs(value - low))
     if half == 0 or not math.isfinite(half):
         return significant(value), significant(low), significant(high)

@@ -1,4 +1,4 @@
-"""The page of a correlation: plain sentences, each with links to the rows of numbers that it rests on. One HTML file."""
+"""The page of a correlation: plain sentences, each with links to the rows of numbers that it rests on."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def _effects(found: Correlation, factors: Mapping[str, Factor]) -> Iterable[Sent
 
 
 def effect_words(one: Effect, factors: Mapping[str, Factor]) -> str:
-    """Such as `On caffe, doubling batch size raises peak memory by 12.3 MiB (95 % 11.9 to 12.7; 40 trials in 5 blocks)`."""
+    """Such as `On caffe, doubling batch size raises peak memory by 12.3 MiB (95 % 11.9 to 12.7; 40 trials)`."""
     rises, amount = _amount(one)
     verb = "raises" if rises else "lowers"
     number = f"{one.trials} trials in {one.blocks} blocks"
@@ -86,13 +86,17 @@ def _amount(one: Effect) -> tuple[bool, str]:
         unit = "percentage points" if unit == "%" else unit
     else:
         value = 100 * (one.ratio - 1)
-        ends = tuple(None if end is None else 100 * (end - 1) for end in (one.ratio_low, one.ratio_high))  # type: ignore[assignment]
+        ends = (_percent_more(one.ratio_low), _percent_more(one.ratio_high))
         unit, scale = "%", 1.0
     low, high = ends
     if value < 0:
         value, low, high = -value, None if high is None else -high, None if low is None else -low
         return False, with_interval(value, low, high, unit, scale)
     return True, with_interval(value, low, high, unit, scale)
+
+
+def _percent_more(ratio: float | None) -> float | None:
+    return None if ratio is None else 100 * (ratio - 1)
 
 
 def _change(factor: str, change: str, factors: Mapping[str, Factor]) -> str:
@@ -115,12 +119,16 @@ def _nothing_found(found: Correlation, factors: Mapping[str, Factor]) -> Iterabl
         tested = [one for one in own if one.q is not None]
         if tested:
             named = ", ".join(outcome_words(one.outcome) for one in tested)
-            text = f"{where(scope)}, {_change(factor, change, factors)} is not distinguishable from no change in {named}."
+            text = (
+                f"{where(scope)}, {_change(factor, change, factors)} is not distinguishable from no change in {named}."
+            )
             yield Sentence(text, tuple(one.id for one in tested), scope)
         untested = [one for one in own if one.q is None]
         if untested:
             named = ", ".join(outcome_words(one.outcome) for one in untested)
-            reasons = "; ".join(dict.fromkeys(one.reason or "the change is the same in every block" for one in untested))
+            reasons = "; ".join(
+                dict.fromkeys(one.reason or "the change is the same in every block" for one in untested)
+            )
             text = f"{where(scope)}, {_change(factor, change, factors)}: no test for {named}: {reasons}."
             yield Sentence(text, tuple(one.id for one in untested), scope)
 
@@ -129,14 +137,15 @@ def _interactions(found: Correlation, factors: Mapping[str, Factor]) -> Iterable
     for model in found.models:
         for one in model.interactions:
             slopes = [s for s in model.slopes if s.factor == one.factor and s.value is not None]
-            name = name_of(one.factor, factors)
+            name, outcome = name_of(one.factor, factors), outcome_words(model.outcome)
             test = f"F = {significant(one.f)} on {one.degrees[0]} and {one.degrees[1]}, q = {show_p(one.q)}"
             ids = (one.id, *(slope.id for slope in slopes))
             if not one.found:
-                text = f"That {name} changes {outcome_words(model.outcome)} alike on {_and(one.frameworks)} cannot be ruled out ({test})."
+                who = _and(one.frameworks)
+                text = f"That {name} changes {outcome} alike on {who} cannot be ruled out ({test})."
             else:
                 each = "; ".join(_slope(slope, model) for slope in slopes)
-                text = f"{name.capitalize()} changes {outcome_words(model.outcome)} differently by framework ({test}): {each}."
+                text = f"{name.capitalize()} changes {outcome} differently by framework ({test}): {each}."
             yield Sentence(text, ids, POOLED)
 
 
@@ -193,8 +202,10 @@ def _knee(one: Knee, factors: Mapping[str, Factor]) -> Sentence:
     number = f"{one.trials} trials in {one.blocks} blocks"
     if one.supported and one.knee is not None:
         text = (
-            f"{where(one.scope)}, {outcome} bends at {factor} {with_interval(one.knee, one.knee_low, one.knee_high)}: before it grows "
-            f"as the power {significant(one.slope_before, 2)} of {factor}, after it as {significant(one.slope_after, 2)} ({number})."
+            f"{where(one.scope)}, {outcome} bends at {factor} "
+            f"{with_interval(one.knee, one.knee_low, one.knee_high)}: before it grows "
+            f"as the power {significant(one.slope_before, 2)} of {factor}, after it as "
+            f"{significant(one.slope_after, 2)} ({number})."
         )
     else:
         text = f"{where(one.scope)}, {outcome} over {factor} {span}: {one.verdict} ({number})."
@@ -213,7 +224,8 @@ def _lag(one: Lag) -> Sentence:
     lag = with_interval(one.lag_s, one.lag_low_s, one.lag_high_s, "s")
     text = (
         f"{where(one.framework)}, {one.use} goes with {follows} with correlation "
-        f"{with_interval(one.at_zero, one.at_zero_low, one.at_zero_high)} at no lag; the correlation is largest at a lag of {lag}, "
+        f"{with_interval(one.at_zero, one.at_zero_low, one.at_zero_high)} at no lag; the correlation is largest "
+        f"at a lag of {lag}, "
         f"not known better than {one.resolution_s:g} s ({one.trials} trials in {one.blocks} blocks)."
     )
     return Sentence(text, (one.id,), one.framework)

@@ -66,15 +66,30 @@ def association_table(found: Correlation) -> Table:
     rows = []
     for (scope, outcome, factor), kinds in grouped.items():
         first = kinds[SPEARMAN]
-        texts = [_marked(short_interval(kinds[k].value, kinds[k].low, kinds[k].high), kinds[k].found) for k in KIND_TITLES]
+        texts = [
+            _marked(short_interval(kinds[k].value, kinds[k].low, kinds[k].high), kinds[k].found) for k in KIND_TITLES
+        ]
         reasons = dict.fromkeys(one.reason for one in kinds.values() if one.reason)
         q = show_p(first.q)
         rows.append(
-            (first.id, (scope, outcome_title(outcome), factor, *texts, q, str(first.trials), str(first.blocks), "; ".join(reasons)))
+            (
+                first.id,
+                (
+                    scope,
+                    outcome_title(outcome),
+                    factor,
+                    *texts,
+                    q,
+                    str(first.trials),
+                    str(first.blocks),
+                    "; ".join(reasons),
+                ),
+            )
         )
     headers = ("scope", "outcome", "factor", *KIND_TITLES.values(), "q of Spearman", "trials", "blocks", "remark")
     note = (
-        "Rank correlation of outcome and factor, blocks taken out; brackets: 95 % interval, jackknife over blocks. Partial: all "
+        "Rank correlation of outcome and factor, blocks taken out; brackets: 95 % interval, jackknife over "
+        "blocks. Partial: all "
         f"other factors held constant. q: Benjamini and Hochberg over all rows of a kind; {MARK}: q at most 0.05."
     )
     return Table("associations", "Correlations", note, headers, tuple(rows), _numeric(headers, 3, 9))
@@ -91,15 +106,24 @@ def effect_table(found: Correlation) -> Table:
             (
                 one.id,
                 (
-                    *(one.scope, outcome_title(one.outcome), one.factor, one.change, difference, _marked(ratio, one.found)),
+                    *(
+                        one.scope,
+                        outcome_title(one.outcome),
+                        one.factor,
+                        one.change,
+                        difference,
+                        _marked(ratio, one.found),
+                    ),
                     *(show_p(one.q), str(one.trials), str(one.blocks), one.reason or ""),
                 ),
             )
         )
     headers = ("scope", "outcome", "factor", "change", "difference", "ratio", "q", "trials", "blocks", "remark")
     note = (
-        "Change of the outcome with one change of the factor, all other factors held constant: mean over blocks, each for itself, "
-        f"with its 95 % t interval; the ratio is a geometric mean. {MARK}: q at most 0.05 (Benjamini and Hochberg over all rows)."
+        "Change of the outcome with one change of the factor, all other factors held constant: mean over blocks, "
+        "each for itself, "
+        f"with its 95 % t interval; the ratio is a geometric mean. {MARK}: q at most 0.05 (Benjamini and Hochberg "
+        "over all rows)."
     )
     return Table("effects", "Effects", note, headers, tuple(rows), _numeric(headers, 4, 9))
 
@@ -124,8 +148,10 @@ def slope_table(found: Correlation) -> Table:
             rows.append((model.id, (outcome_title(model.outcome), *("",) * 6, "no model", model.reason or "")))
     headers = ("outcome", "framework", "factor", "change", "slope", "of", "p", "fit", "remark")
     note = (
-        "Mixed-effects model: each framework its own intercept and slopes, a random intercept of the block. A slope of log is a "
-        "natural logarithm: 0.1 is a factor of exp(0.1). Column fit: the mixed model, or why fixed effects of the blocks stand for it."
+        "Mixed-effects model: each framework its own intercept and slopes, a random intercept of the block. A "
+        "slope of log is a "
+        "natural logarithm: 0.1 is a factor of exp(0.1). Column fit: the mixed model, or why fixed effects of "
+        "the blocks stand for it."
     )
     return Table("slopes", "Mixed-effects model", note, headers, tuple(rows), _numeric(headers, 4, 7, not_in=("of",)))
 
@@ -137,7 +163,12 @@ def interaction_table(found: Correlation) -> Table:
             one.id,
             (
                 *(outcome_title(model.outcome), f"framework × {one.factor}", ", ".join(one.frameworks)),
-                *(_marked(significant(one.f), one.found), f"{one.degrees[0]}, {one.degrees[1]}", show_p(one.p), show_p(one.q)),
+                *(
+                    _marked(significant(one.f), one.found),
+                    f"{one.degrees[0]}, {one.degrees[1]}",
+                    show_p(one.p),
+                    show_p(one.q),
+                ),
                 *(str(model.trials), str(model.blocks)),
             ),
         )
@@ -145,8 +176,10 @@ def interaction_table(found: Correlation) -> Table:
         for one in model.interactions
     ]
     headers = ("outcome", "interaction", "frameworks", "F", "degrees", "p", "q", "trials", "blocks")
-    note = f"Are the slopes of the mixed model equal on all frameworks? Wald F. {MARK}: q at most 0.05 over all interactions."
-    return Table("interactions", "Interactions of framework and factor", note, headers, tuple(rows), _numeric(headers, 3, 9))
+    note = f"Are the mixed model's slopes equal on all frameworks? Wald F. {MARK}: q at most 0.05 over all of them."
+    return Table(
+        "interactions", "Interactions of framework and factor", note, headers, tuple(rows), _numeric(headers, 3, 9)
+    )
 
 
 def share_table(found: Correlation) -> Table:
@@ -161,12 +194,22 @@ def share_table(found: Correlation) -> Table:
         rows.append(
             (
                 one.id,
-                (one.scope, outcome_title(one.outcome), one.term, value, f"{one.degrees:g}", str(one.trials), str(one.blocks), one.reason or ""),
+                (
+                    one.scope,
+                    outcome_title(one.outcome),
+                    one.term,
+                    value,
+                    f"{one.degrees:g}",
+                    str(one.trials),
+                    str(one.blocks),
+                    one.reason or "",
+                ),
             )
         )
     headers = ("scope", "outcome", "term", "share %", "degrees", "trials", "blocks", "remark")
     note = (
-        "Share of the variance of the (log) outcome inside blocks that a factor or an interaction explains: omega squared, which is "
+        "Share of the variance of the (log) outcome inside blocks that a factor or an interaction explains: "
+        "omega squared, which is "
         "a little below 0 where a term does nothing; brackets: 95 % interval, jackknife over blocks."
     )
     return Table("shares", "Shares of variance", note, headers, tuple(rows), _numeric(headers, 3, 7))
@@ -191,9 +234,21 @@ def knee_table(found: Correlation) -> Table:
                 ),
             )
         )
-    headers = ("scope", "outcome", "factor", "knee", "power before, after", "plateau", "90 % of it at", "trials", "blocks", "remark")
+    headers = (
+        "scope",
+        "outcome",
+        "factor",
+        "knee",
+        "power before, after",
+        "plateau",
+        "90 % of it at",
+        "trials",
+        "blocks",
+        "remark",
+    )
     note = (
-        "Knee: where two straight lines on logarithmic scales meet, where the profile bends at all. Plateau: of y = plateau × x / (x + half). "
+        "Knee: where two straight lines on logarithmic scales meet, where the profile bends at all. Plateau: of "
+        "y = plateau × x / (x + half). "
         "Brackets: 95 % interval, jackknife over blocks. An extrapolation lies beyond the largest level measured."
     )
     return Table("knees", "Thresholds and saturation", note, headers, tuple(rows), _numeric(headers, 3, 9))
@@ -212,10 +267,22 @@ def lag_table(found: Correlation) -> Table:
         )
         for one in found.lags
     ]
-    headers = ("framework", "activity", "use", "correlation at no lag", "lag s", "resolution s", "trials", "blocks", "remark")
+    headers = (
+        "framework",
+        "activity",
+        "use",
+        "correlation at no lag",
+        "lag s",
+        "resolution s",
+        "trials",
+        "blocks",
+        "remark",
+    )
     note = (
-        "Inside runs, window by window of the sampler's period. A positive lag: use follows activity. A phase counts as the share of a "
-        "window in it. Brackets: 95 % t interval over blocks; a lag is not known better than the resolution. Single trials: JSON."
+        "Inside runs, window by window of the sampler's period. A positive lag: use follows activity. A phase "
+        "counts as the share of a "
+        "window in it. Brackets: 95 % t interval over blocks; a lag is not known better than the resolution. "
+        "Single trials: JSON."
     )
     return Table("lags", "Time lags inside a run", note, headers, tuple(rows), _numeric(headers, 3, 8))
 

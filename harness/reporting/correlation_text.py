@@ -25,7 +25,10 @@ def plain(found: Correlation) -> str:
     if found.problems:
         parts.append("limits:\n" + _lines(one.sentence for one in found.problems))
     for title, lines in sentences(found):
-        parts.append(f"{title}:\n" + _lines(f"{one.text} [{', '.join(one.rows[:3])}{' …' if len(one.rows) > 3 else ''}]" for one in lines))
+        parts.append(
+            f"{title}:\n"
+            + _lines(f"{one.text} [{', '.join(one.rows[:3])}{' …' if len(one.rows) > 3 else ''}]" for one in lines)
+        )
     for table in tables(found):
         ids = _with_ids(table)
         parts.append(f"{table.title}\n{one_line(table.note)}\n\n{plain_table(ids.grid)}")
@@ -49,7 +52,7 @@ def markdown(found: Correlation) -> str:
 
 
 def latex(found: Correlation) -> str:
-    r"""A `longtable` for each table (`\usepackage{booktabs,longtable}`), with what limits the numbers below the last."""
+    r"""A `longtable` for each table (`\usepackage{booktabs,longtable}`), what limits the numbers below the last."""
     parts = [r"% needs \usepackage{booktabs,longtable}"]
     heading = " ".join(f"{line}." for line in header_lines(found))
     for table in tables(found):
@@ -71,7 +74,11 @@ def latex(found: Correlation) -> str:
             r"}",
         ]
     if found.problems:
-        parts += [r"{\footnotesize\raggedright", *(rf"{latex_escaped(one.sentence)}\par" for one in found.problems), r"}"]
+        parts += [
+            r"{\footnotesize\raggedright",
+            *(rf"{latex_escaped(one.sentence)}\par" for one in found.problems),
+            r"}",
+        ]
     return "\n".join(parts) + "\n"
 
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Do the intervals of `dlgauge correlate` hold the truth as often as they say? Simulated studies with known effects.
 
-Each simulation is a study of 3 frameworks × 5 batch sizes × 2 CPUs × 2 momenta in randomised complete blocks, analysed as
-the command does. Counted are: how often a 95 % interval holds the true value (each kind of number over all outcomes and
-factors; beside it the lowest and highest of a single number), the share of false ones among the discoveries (each family of
-tests), and how many planted interactions of framework and factor are found. Exit status 1 where a target is missed.
+Each simulation is a study of 3 frameworks × 5 batch sizes × 2 CPUs × 2 momenta in randomised complete blocks, analysed
+as the command does. Counted are: how often a 95 % interval holds the true value (each kind of number over all outcomes
+and factors; beside it the lowest and highest of a single number), the share of false ones among the discoveries (each
+family of tests), and how many planted interactions of framework and factor are found. Exit status 1 where a target is
+missed.
 
-Usage: .venv/bin/python scripts/benchmarks/correlation_coverage.py [--simulations 1000] [--blocks 5] [--seed 1] [--processes 1]
+Usage: .venv/bin/python scripts/benchmarks/correlation_coverage.py [--simulations 1000] [--blocks 5] [--seed 1]
+[--processes 1]
 """
 
 from __future__ import annotations
@@ -84,7 +86,9 @@ def report(found: Tally) -> bool:
         mean = statistics.fmean(rates)
         error = statistics.stdev(rates) / math.sqrt(len(rates)) if len(rates) > 1 else math.nan
         hits, real = found.discoveries[kind]
-        figure = f"{mean:.2%} ± {error:.2%} (standard error), n = {len(rates)}; {hits / real:.1%} of the true ones found"
+        figure = (
+            f"{mean:.2%} ± {error:.2%} (standard error), n = {len(rates)}; {hits / real:.1%} of the true ones found"
+        )
         # A rate that is held exactly lies above the level in half of all runs: two standard errors are allowed.
         held = mean <= FALSE_DISCOVERIES + 2 * (error if math.isfinite(error) else 0.0)
         met &= report_line.verdict(f"false discovery rate, {kind}", figure, f"at most {FALSE_DISCOVERIES:.0%}", held)

@@ -40,8 +40,12 @@ def problems(store: Path, *arguments: str) -> dict[str, list[str]]:
 def test_the_sentence_of_the_memory_of_a_doubling(store: Path) -> None:
     result = dlgauge("correlate", store, "--no-lags")
     assert result.exit_code == 0, result.output
-    (line,) = [one for one in result.stdout.splitlines() if "On caffe, doubling batch size raises peak memory by" in one]
-    number, low, high = re.search(r"by ([\d.]+) MiB \(95 % ([\d.]+) to ([\d.]+); 16 trials in 4 blocks\)", line).groups()
+    (line,) = [
+        one for one in result.stdout.splitlines() if "On caffe, doubling batch size raises peak memory by" in one
+    ]
+    number, low, high = re.search(
+        r"by ([\d.]+) MiB \(95 % ([\d.]+) to ([\d.]+); 16 trials in 4 blocks\)", line
+    ).groups()
     assert float(low) < 12 < float(high)
     assert float(number) == pytest.approx(12, abs=0.3)
     assert "[effect-" in line
@@ -60,11 +64,7 @@ def test_json_holds_numbers_unrounded_with_the_trials_behind_them(store: Path) -
         if (one["scope"], one["outcome"], one["kind"]) == ("torch", "samples_per_s", "kendall")
     )
     assert (row["trials"], row["blocks"]) == (16, 4)
-    ids = {
-        row["id"]
-        for table in ("associations", "effects", "shares", "knees", "dependences")
-        for row in found[table]
-    }
+    ids = {row["id"] for table in ("associations", "effects", "shares", "knees", "dependences") for row in found[table]}
     ids |= {row["id"] for model in found["models"] for part in ("slopes", "interactions") for row in model[part]}
     for sentence in found["sentences"]:
         assert set(sentence["rows"]) <= ids, sentence
@@ -120,7 +120,15 @@ def test_the_page_links_every_sentence_to_its_numbers(store: Path, tmp_path: Pat
 @pytest.mark.parametrize("suffix", [".svg", ".pdf", ".png"])
 def test_figures(store: Path, tmp_path: Path, suffix: str) -> None:
     heat, curves = tmp_path / f"heat{suffix}", tmp_path / f"curves{suffix}"
-    arguments = ["--heat-map", heat, "--dependence", curves, "--outcomes", "samples_per_s,peak_memory_bytes", "--no-lags"]
+    arguments = [
+        "--heat-map",
+        heat,
+        "--dependence",
+        curves,
+        "--outcomes",
+        "samples_per_s,peak_memory_bytes",
+        "--no-lags",
+    ]
     result = dlgauge("correlate", store, *arguments)
     assert result.exit_code == 0, result.output
     beginning = {".svg": b"<?xml", ".pdf": b"%PDF", ".png": b"\x89PNG"}[suffix]
@@ -142,7 +150,11 @@ def test_a_figure_of_another_form_is_refused_before_anything_is_computed(store: 
 def test_time_lags_are_read_from_the_samples(store: Path) -> None:
     result = dlgauge("correlate", store, "--format", "json", "--outcomes", "samples_per_s")
     (found,) = json.loads(result.stdout)["correlations"]
-    lag = next(one for one in found["lags"] if (one["framework"], one["activity"], one["use"]) == ("torch", "train", "cores used"))
+    lag = next(
+        one
+        for one in found["lags"]
+        if (one["framework"], one["activity"], one["use"]) == ("torch", "train", "cores used")
+    )
     assert (lag["trials"], lag["blocks"], lag["resolution_s"]) == (16, 4, 0.1)
     assert len(lag["runs"]) == 16
 
@@ -217,9 +229,7 @@ def test_mixed_certificates_are_named(tmp_path: Path) -> None:
 def test_a_cell_with_only_failed_trials_is_named(tmp_path: Path) -> None:
     fill(tmp_path)
     for seed in (1, 2):
-        write_batch(
-            tmp_path, "theano", seed, 256, termination="out_of_memory", reason="the limit of 1 GiB was reached"
-        )
+        write_batch(tmp_path, "theano", seed, 256, termination="out_of_memory", reason="the limit of 1 GiB was reached")
     (sentence,) = problems(tmp_path)["failed_cells"]
     assert "cell with only failed trials" in sentence
     assert "theano" in sentence
@@ -229,7 +239,9 @@ def test_a_cell_with_only_failed_trials_is_named(tmp_path: Path) -> None:
 def test_incomplete_blocks_are_named(tmp_path: Path) -> None:
     fill(tmp_path)
     write_batch(tmp_path, "caffe", 5, 16)
-    assert "caffe: incomplete blocks: 17 trials of 4 cells × 5 blocks, 3 absent" in problems(tmp_path)["incomplete_blocks"]
+    assert (
+        "caffe: incomplete blocks: 17 trials of 4 cells × 5 blocks, 3 absent" in problems(tmp_path)["incomplete_blocks"]
+    )
 
 
 def test_a_study_without_a_completed_trial(tmp_path: Path) -> None:

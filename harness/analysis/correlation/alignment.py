@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ROUNDING = 1e-12
+"""Differences below this share of an outcome's largest value are none."""
 ROUNDS = 200
 CLOSE = 1e-9
 """Rounds stop when no block's effect moves by more than this share of the outcome's spread."""
@@ -26,8 +28,9 @@ def without_blocks(
 ) -> NDArray[np.float64]:
     """Outcomes minus the effect of their block and minus their mean.
 
-    The effects are those of the additive model `value = cell + block`, fitted by least squares in turns (backfitting). With
-    complete blocks that is the block's mean; in a block that lacks a cell it is not, and a plain mean would be wrong.
+    The effects are those of the additive model `value = cell + block`, fitted by least squares in turns (backfitting).
+    With complete blocks that is the block's mean; in a block that lacks a cell it is not, and a plain mean would be
+    wrong.
 
     Args:
         values: (n, m), one column an outcome, without NaN.
@@ -48,4 +51,7 @@ def without_blocks(
             break
         in_cells = group_means(values - effects[blocks], cells, cell_count)
     aligned = values - effects[blocks]
-    return np.asarray(aligned - aligned.mean(axis=0))
+    aligned -= aligned.mean(axis=0)
+    # Equal outcomes stay equal: differences that come from rounding would have ranks of their own.
+    unit = np.maximum(np.abs(values).max(axis=0) * ROUNDING, np.finfo(float).tiny)
+    return np.asarray(np.round(aligned / unit) * unit)

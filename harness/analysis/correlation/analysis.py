@@ -1,4 +1,4 @@
-"""The whole of `dlgauge correlate` for one study: from observations to everything that tables, figures and page show."""
+"""The whole of `dlgauge correlate` for one study: from observations to what tables, figures and page show."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ def _of_part(
     ]
     flat = [factor.name for factor in found if factor.ordered and not can_bend(factor)]
     if flat:
-        what = f"no knee is looked for over {', '.join(flat)}: that takes {FEWEST_LEVELS} to {MOST_LEVELS} positive levels over a factor of 2"
+        needed = f"{FEWEST_LEVELS} to {MOST_LEVELS} positive levels over a factor of 2"
+        what = f"no knee is looked for over {', '.join(flat)}: that takes {needed}"
         problems.append(Problem("one_level", what))
     measured, notes = lags(frame, read) if read is not None else ((), ())
     problems += [Problem("not_read", note) for note in notes]

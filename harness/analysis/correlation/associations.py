@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SPEARMAN, KENDALL, PARTIAL = "spearman", "kendall", "partial"
 KINDS = (SPEARMAN, KENDALL, PARTIAL)
 FALSE_DISCOVERY_RATE = 0.05
-SAME_EVERYWHERE = "every trial follows the order of the levels: no spread between blocks to make an interval of"
+SAME_EVERYWHERE = "the same without each block: there is no spread to make an interval of"
+NOT_WITHOUT = "no interval: without one of the blocks the coefficient does not exist"
 NO_ORDER = "its levels have no order: see effects and shares"
 ONE_VALUE = "the outcome has one value, apart from the blocks"
 ONLY_BETWEEN = "one level within each framework: cannot be told apart from the framework"
@@ -186,10 +187,12 @@ def _filled(
         return _row(scope, outcome, factor, kind, missing, trials, blocks)
     low, high, p = (float(part[at]) for part in (spread.low, spread.high, spread.p))
     reason = None
-    if not np.isfinite(low) or not np.isfinite(high):
-        reason = too_few_blocks(blocks) if blocks < FEWEST_BLOCKS else SAME_EVERYWHERE
-    if abs(value) == 1.0 and blocks >= FEWEST_BLOCKS:
-        reason, p = SAME_EVERYWHERE, float("nan")
+    if blocks < FEWEST_BLOCKS:
+        reason = too_few_blocks(blocks)
+    elif abs(value) == 1.0 or low == high:
+        reason = SAME_EVERYWHERE
+    elif not np.isfinite(low) or not np.isfinite(high):
+        reason = NOT_WITHOUT
     return Association(
         id="",
         scope=scope.name,
@@ -213,7 +216,13 @@ def too_few_blocks(blocks: int) -> str:
 
 
 def _row(
-    scope: Scope, outcome: str, factor: Factor, kind: str, reason: str, trials: int | None = None, blocks: int | None = None
+    scope: Scope,
+    outcome: str,
+    factor: Factor,
+    kind: str,
+    reason: str,
+    trials: int | None = None,
+    blocks: int | None = None,
 ) -> Association:
     mask = np.isfinite(scope.frame[outcome].to_numpy(dtype=float))
     trials = int(mask.sum()) if trials is None else trials

@@ -50,7 +50,8 @@ def split_by_conditions(frame: pd.DataFrame) -> tuple[list[tuple[str, pd.DataFra
     host = frame["host"].fillna("").astype(str)
     several = host.nunique() > 1
     names = [
-        ", ".join(_part_words(one, several, name, text, mixed)) for one, name, text in zip(host, dataset, part, strict=True)
+        ", ".join(_part_words(one, several, name, text, mixed))
+        for one, name, text in zip(host, dataset, part, strict=True)
     ]
     if mixed:
         what = f"more than one content of dataset {', '.join(sorted(mixed))}: the trials of each are looked at apart"
@@ -80,7 +81,9 @@ def mixed_conditions(frame: pd.DataFrame) -> list[Problem]:
         certificates = own["certificate"].fillna("none").astype(str).value_counts()
         if len(certificates) > 1:
             told = ", ".join(f"{name[:12]} for {count} trials" for name, count in certificates.items())
-            problems.append(Problem("mixed_certificates", f"{where}: more than one parity certificate: {told}", _ids(own)))
+            problems.append(
+                Problem("mixed_certificates", f"{where}: more than one parity certificate: {told}", _ids(own))
+            )
         elif certificates.index[0] == "none":
             problems.append(
                 Problem("mixed_certificates", f"{where}: no parity certificate covers its {len(own)} trials", _ids(own))
@@ -120,7 +123,8 @@ def of_design(scopes: Sequence[Scope], factors: Sequence[Factor], single: Sequen
         problems.append(Problem("one_level", what))
     for factor in factors:
         if factor.together_with:
-            what = f"{factor.name} stands for {', '.join((factor.name, *factor.together_with))}: their levels change together"
+            names = ", ".join((factor.name, *factor.together_with))
+            what = f"{factor.name} stands for {names}: their levels change together"
             problems.append(Problem("together", what))
     if not any(scope.factors for scope in scopes):
         problems.append(Problem("one_level", "no factor varies within a framework: nothing can be correlated"))
@@ -132,7 +136,8 @@ def of_design(scopes: Sequence[Scope], factors: Sequence[Factor], single: Sequen
             problems.append(Problem("one_level", f"{scope.name}: one level only of {', '.join(alone)}"))
         if scope.block_count < FEWEST_BLOCKS:
             what = (
-                f"{scope.name}: too few blocks, {scope.block_count}: no intervals and no p-values below {FEWEST_BLOCKS}; "
+                f"{scope.name}: too few blocks, {scope.block_count}: no intervals and no p-values below "
+                f"{FEWEST_BLOCKS}; "
                 "run the study with more seeds"
             )
             problems.append(Problem("too_few_blocks", what, _ids(scope.frame)))
@@ -140,7 +145,8 @@ def of_design(scopes: Sequence[Scope], factors: Sequence[Factor], single: Sequen
         absent = cells * scope.block_count - len(scope.frame)
         if absent > 0:
             what = (
-                f"{scope.name}: incomplete blocks: {len(scope.frame)} trials of {cells} cells × {scope.block_count} blocks, "
+                f"{scope.name}: incomplete blocks: {len(scope.frame)} trials of {cells} cells × "
+                f"{scope.block_count} blocks, "
                 f"{absent} absent"
             )
             problems.append(Problem("incomplete_blocks", what))

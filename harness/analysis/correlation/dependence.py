@@ -1,7 +1,7 @@
 """Partial dependence: the outcome at each level of a factor, all other factors held at their mean.
 
-Each block gives the outcome at every level from a least-squares fit with one number a level and the other factors beside it;
-what is shown is the mean over blocks with its t interval, a geometric mean where all values are positive.
+Each block gives the outcome at every level from a least-squares fit with one number a level and the other factors
+beside it; what is shown is the mean over blocks with its t interval, a geometric mean where all values are positive.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Dependence:
         id: names the row, such as `dependence-3`.
         scope, outcome, factor: as in `Association`.
         levels: of the factor, in order; numbers or names.
-        means, lows, highs: outcome at each level and its 95 % interval, in the outcome's unit; None where there is none.
+        means, lows, highs: outcome at each level and its 95 % interval, in the outcome's unit; None where there is
+            none.
         trials, blocks: how many it is of.
         reason: why something is None.
     """
@@ -67,7 +68,7 @@ class Dependence:
 
 
 def profiles(scope: Scope, factor: Factor, keys: Sequence[str]) -> dict[str, Profiles]:
-    """Each outcome that a trial has, at every level of the factor in each block that has all levels, others held constant."""
+    """Each outcome that a trial has over the levels, in each block that has all, other factors held constant."""
     found: dict[str, Profiles] = {}
     for own, mask in scope.with_outcomes(keys):
         frame = scope.frame[mask]
@@ -109,7 +110,9 @@ def dependences(scopes: Sequence[Scope], outcomes: Sequence[str]) -> tuple[Depen
 def _dependence(scope: Scope, factor: Factor, key: str, found: Profiles | None) -> Dependence:
     levels = factor.levels
     none = (None,) * len(levels)
-    nothing = Dependence("", scope.name, key, factor.name, levels, none, none, none, len(scope.frame), scope.block_count)
+    nothing = Dependence(
+        "", scope.name, key, factor.name, levels, none, none, none, len(scope.frame), scope.block_count
+    )
     if found is None:
         return replace(nothing, reason=f"{len(levels)} levels, more than {MOST_LEVELS}: no curve by level")
     blocks = len(found.values)

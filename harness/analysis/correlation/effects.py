@@ -1,8 +1,9 @@
 """How much an outcome changes with a factor: from each block for itself, then the mean over blocks with its t interval.
 
-In each block a least-squares fit of the outcome on all factors gives the change by one doubling (or from the lowest to the
-highest level, or from a reference to another level of names), the other factors held constant. The blocks are independent
-repetitions of the same experiment, so their mean and the spread between them need no model of what happens inside a block.
+In each block a least-squares fit of the outcome on all factors gives the change by one doubling (or from the lowest to
+the highest level, or from a reference to another level of names), the other factors held constant. The blocks are
+independent repetitions of the same experiment, so their mean and the spread between them need no model of what happens
+inside a block.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.correlation.alignment import ROUNDING
 from harness.analysis.correlation.associations import (
     EXPLAINED,
     FALSE_DISCOVERY_RATE,
@@ -152,6 +154,7 @@ def _of_scope(scope: Scope, outcomes: Sequence[str]) -> Iterable[Effect]:
         blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
         raw = scope.frame.loc[mask, list(keys)].to_numpy(dtype=float)
         logs = [logarithm_if_positive(column) for column in raw.T]
+        largest = [float(np.abs(column).max()) for column in raw.T]
         values = np.concatenate([raw, np.stack([column for column, _ in logs], axis=1)], axis=1)
         columns = np.stack([one.column for one in contrasts], axis=1)
         slopes = slopes_of_blocks(columns, indicator_columns(scope.frameworks[mask]), values, blocks)
@@ -160,7 +163,7 @@ def _of_scope(scope: Scope, outcomes: Sequence[str]) -> Iterable[Effect]:
             for place, key in enumerate(keys):
                 own = slopes[:, index, place]
                 logarithmic = slopes[:, index, place + len(keys)] if logs[place][1] else None
-                yield _effect(scope.name, key, contrast, own, logarithmic, int(mask.sum()), varies)
+                yield _effect(scope.name, key, contrast, own, logarithmic, int(mask.sum()), varies, largest[place])
 
 
 def _effect(
@@ -171,6 +174,7 @@ def _effect(
     logarithmic: NDArray[np.float64] | None,
     trials: int,
     varies: bool,
+    largest: float,
 ) -> Effect:
     blocks = int(np.isfinite(slopes).sum())
     reason = None
@@ -183,13 +187,18 @@ def _effect(
     if not varies:
         slopes, logarithmic = np.full_like(slopes, np.nan), None
     mean, spread = over_blocks(slopes)
+    scale = 1.0 if logarithmic is not None else largest
     difference = [_number(one) for one in (mean, spread.low, spread.high)]
     ratio: list[float | None] = [None, None, None]
     p = _number(spread.p)
     if logarithmic is not None:
         mean, spread = over_blocks(logarithmic)
-        ratio = [None if (one := _number(value)) is None else float(np.exp(one)) for value in (mean, spread.low, spread.high)]
+        ratio = [
+            None if (one := _number(value)) is None else float(np.exp(one)) for value in (mean, spread.low, spread.high)
+        ]
         p = _number(spread.p)
+    if not float(spread.standard_error) > ROUNDING * scale:
+        p = None  # what spread there is comes from rounding
     return Effect(
         "", scope, key, contrast.factor.name, contrast.change, *difference, *ratio, p, None, trials, blocks, reason
     )

@@ -58,7 +58,8 @@ class Factor:
         name: column of the observations.
         ordered: its levels are numbers; of other factors (names) there is no correlation, only differences of levels.
         levels: in ascending order, or by name.
-        together_with: other factors whose levels change with this one's, one to one: their effects cannot be told apart.
+        together_with: other factors whose levels change with this one's, one to one: their effects cannot be told
+            apart.
     """
 
     name: str
@@ -134,8 +135,8 @@ def find_factors(frame: pd.DataFrame, names: Sequence[str] | None = None) -> tup
 def told_apart(frame: pd.DataFrame, factors: Sequence[Factor]) -> tuple[tuple[Factor, ...], tuple[str, ...]]:
     """The factors whose effects can be told apart, and a sentence for each one left out.
 
-    A factor of names that determines others (a profile its CPUs, a policy its first rate) is left out where they determine it
-    too, taken together; else they are. A factor that the framework determines is left out.
+    A factor of names that determines others (a profile its CPUs, a policy its first rate) is left out where they
+    determine it too, taken together; else they are. A factor that the framework determines is left out.
     """
     kept = list(factors)
     sentences: list[str] = []
@@ -154,8 +155,10 @@ def told_apart(frame: pd.DataFrame, factors: Sequence[Factor]) -> tuple[tuple[Fa
             continue
         kept = [f for f in kept if f not in determined]
         sentences.append(
-            f"{names} left out: {factor.name} determines {'it' if len(determined) == 1 else 'them'}, so that effects cannot be told "
-            f"apart; --factors {','.join(f.name for f in determined)} looks at {'it' if len(determined) == 1 else 'them'} instead"
+            f"{names} left out: {factor.name} determines {'it' if len(determined) == 1 else 'them'}, so that "
+            "effects cannot be told "
+            f"apart; --factors {','.join(f.name for f in determined)} looks at "
+            f"{'it' if len(determined) == 1 else 'them'} instead"
         )
     return tuple(kept), tuple(sentences)
 
@@ -225,7 +228,8 @@ def _by_appearance(codes: NDArray[np.int64]) -> NDArray[np.int64]:
 def _move_together(one: Factor, other: Factor, frame: pd.DataFrame) -> bool:
     """Of two with equal partitions: two of numbers only where one rises or falls with the other all the way.
 
-    In a sample of combinations (a Latin hypercube) every level may occur once, and the numbers be unrelated all the same.
+    In a sample of combinations (a Latin hypercube) every level may occur once, and the numbers be unrelated all the
+    same.
     """
     if not (one.ordered and other.ordered):
         return True
@@ -242,6 +246,8 @@ def _determines(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
 
 def _joined(first: Factor, other: Factor) -> Factor:
     """Both move together: the name stays the first one's unless only the other has an order."""
-    lead, follow = (other, first) if other.ordered and not first.ordered and first.name != "framework" else (first, other)
+    lead, follow = (
+        (other, first) if other.ordered and not first.ordered and first.name != "framework" else (first, other)
+    )
     names = [*first.together_with, *other.together_with, follow.name]
     return Factor(lead.name, lead.ordered, lead.levels, tuple(dict.fromkeys(names)))

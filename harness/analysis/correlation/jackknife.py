@@ -2,9 +2,9 @@
 
 Trials of one block (one seed) share initial weights, mini-batches and a stretch of time, so they are not independent;
 blocks are. An estimate is therefore made anew without each block, and the spread of these gives its standard error.
-Source: R. G. Miller, The jackknife: a review, Biometrika 61 (1974), section 2; with more than `MOST_GROUPS` blocks, groups
-of blocks are left out (P. S. Kott, The delete-a-group jackknife, Journal of Official Statistics 17 (2001)). The interval
-takes Student's t with one degree of freedom fewer than there are groups.
+Source: R. G. Miller, The jackknife: a review, Biometrika 61 (1974), section 2; with more than `MOST_GROUPS` blocks,
+groups of blocks are left out (P. S. Kott, The delete-a-group jackknife, Journal of Official Statistics 17 (2001)). The
+interval takes Student's t with one degree of freedom fewer than there are groups.
 """
 
 from __future__ import annotations
@@ -50,17 +50,15 @@ def groups_of(blocks: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64],
     return blocks % max(groups, 1), groups
 
 
-def jackknife(
-    whole: NDArray[np.float64], without: NDArray[np.float64], *, correlations: bool = False
-) -> Spread:
+def jackknife(whole: NDArray[np.float64], without: NDArray[np.float64], *, correlations: bool = False) -> Spread:
     """Intervals from the estimates of all data and those without each group.
 
     Args:
         whole: estimates from all blocks, any shape.
         without: the same without group g at `without[g]`.
-        correlations: the estimates lie between -1 and 1 and are handled as Fisher's z = artanh(r), whose distribution is
-            nearly normal (R. A. Fisher, Metron 1 (1921)); the standard error is the jackknife's, not 1/sqrt(n - 3), which
-            would take trials for independent. An estimate of exactly -1 or 1 has no interval.
+        correlations: the estimates lie between -1 and 1 and are handled as Fisher's z = artanh(r), whose distribution
+            is nearly normal (R. A. Fisher, Metron 1 (1921)); the standard error is the jackknife's, not 1/sqrt(n - 3),
+            which would take trials for independent. An estimate of exactly -1 or 1 has no interval.
     """
     from scipy import stats
 

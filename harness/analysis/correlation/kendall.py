@@ -1,8 +1,8 @@
 """Kendall's tau-b of all trials, and exactly without each group of blocks, from one count of concordant pairs.
 
-S, concordant minus discordant pairs, is half the sum over trials of how they stand to all others. Without a group it is S
-minus the group's share plus the pairs inside the group, which that share holds twice. Ties: M. G. Kendall, Rank Correlation
-Methods, chapter 3 (tau-b).
+S, concordant minus discordant pairs, is half the sum over trials of how they stand to all others. Without a group it
+is S minus the group's share plus the pairs inside the group, which that share holds twice. Ties: M. G. Kendall, Rank
+Correlation Methods, chapter 3 (tau-b).
 """
 
 from __future__ import annotations

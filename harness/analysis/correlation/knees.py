@@ -2,12 +2,12 @@
 
 Each block gives a profile: the mean log outcome at every level, other factors held constant. Three questions follow.
 
-* Is there a bend at all? The parabola through each block's profile has a curvature; without a bend its mean over blocks is 0
-  (t test over blocks). Nothing is searched for here, so no search makes the test too generous.
-* Where? Two straight lines on the scale of doublings that meet in a knee (segmented regression; V. M. R. Muggeo, Statistics in
-  Medicine 22 (2003)), the knee by least squares; interval by leaving out one block at a time.
-* Of throughput: y = plateau × x / (x + half), what a step with a constant part and a part for each sample gives; 90 % of the plateau
-  is reached at 9 × half. Beyond the largest level measured that is an extrapolation and said to be one.
+* Is there a bend at all? The parabola through each block's profile has a curvature; without a bend its mean over
+  blocks is 0 (t test over blocks). Nothing is searched for here, so no search makes the test too generous.
+* Where? Two straight lines on the scale of doublings that meet in a knee (segmented regression; V. M. R. Muggeo,
+  Statistics in Medicine 22 (2003)), the knee by least squares; interval by leaving out one block at a time.
+* Of throughput: y = plateau × x / (x + half), what a step with a constant part and a part for each sample gives; 90 %
+  of the plateau is reached at 9 × half. Beyond the largest level measured that is an extrapolation and said to be one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Knee:
         knee, knee_low, knee_high: the level at which the two lines meet; None unless `supported`.
         slope_before, slope_after: of log outcome by log level: 1 is proportional, 0 constant.
         change_low, change_high: interval of `slope_after - slope_before`.
-        rms_line, rms_knee: root mean square of what a straight line and the two lines leave of the mean profile, as log.
+        rms_line, rms_knee: root mean square of what a straight line and the two lines leave of the mean profile, as
+            log.
         saturation, saturation_low, saturation_high: level that reaches 90 % of the plateau; None where none is fitted.
         plateau: the plateau, in the outcome's unit.
         extrapolated: whether `saturation` lies beyond the largest level measured.
@@ -123,7 +124,7 @@ def knees(scopes: Sequence[Scope], outcomes: Sequence[str]) -> tuple[Knee, ...]:
 
 
 def can_bend(factor: Factor) -> bool:
-    """Whether a knee can be looked for: a factor on the scale of doublings with `FEWEST_LEVELS` to `MOST_LEVELS` levels."""
+    """Whether a knee can be looked for: on the scale of doublings, with `FEWEST_LEVELS` to `MOST_LEVELS` levels."""
     return factor.doubles and FEWEST_LEVELS <= len(factor.levels) <= MOST_LEVELS
 
 
@@ -145,7 +146,8 @@ def segments(places: NDArray[np.float64], profile: NDArray[np.float64]) -> Segme
 
 @lru_cache(maxsize=64)
 def _two_lines(places: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Places of a knee (c,), and of each the matrix that gives the coefficients (c, 3, levels) and what is left (c, levels, levels).
+    """Places of a knee (c,), and of each the matrix that gives the coefficients (c, 3, levels) and what is left (c,
+    levels, levels).
 
     Raises:
         ValueError: fewer than four places.
@@ -238,7 +240,9 @@ def _with_segments(nothing: Knee, places: NDArray[np.float64], found: NDArray[np
         why = "the slopes before and after it are not distinguishable"
     elif not within:
         why = "its place is not determined by these levels"
-    level = [float(2.0 ** np.clip(one, places[0], places[-1])) for one in (whole[0], around_all.low[0], around_all.high[0])]
+    level = [
+        float(2.0 ** np.clip(one, places[0], places[-1])) for one in (whole[0], around_all.low[0], around_all.high[0])
+    ]
     return replace(
         nothing,
         supported=supported,
@@ -265,7 +269,11 @@ def _with_saturation(knee: Knee, places: NDArray[np.float64], found: NDArray[np.
     half, height, inside = saturation(places, found.mean(axis=0))
     if not inside:
         flat = half < places[0]
-        why = "constant over the range: no rise to a plateau" if flat else "no plateau in sight: it still grows with the level"
+        why = (
+            "constant over the range: no rise to a plateau"
+            if flat
+            else "no plateau in sight: it still grows with the level"
+        )
         return replace(knee, reason="; ".join(one for one in (knee.reason, why) if one))
     whole, parts = _leaving_out(found, lambda profile: np.array([saturation(places, profile)[0]]))
     spread = jackknife(whole, parts)
@@ -277,7 +285,7 @@ def _with_saturation(knee: Knee, places: NDArray[np.float64], found: NDArray[np.
         saturation_low=low,
         saturation_high=high,
         plateau=float(np.exp(height)),
-        extrapolated=level > 2.0 ** places[-1],
+        extrapolated=bool(level > 2.0 ** places[-1]),
     )
 
 

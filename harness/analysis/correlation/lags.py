@@ -1,16 +1,17 @@
 """Inside a run: does use follow the phases, and how long after?
 
-A trial's samples are cut into windows of the sampler's period. In each window stands what the job used (cores, from a counter
-of CPU time; growth of resident memory) and what it did (share of the window in a phase; samples trained on per second). The
-correlation of the one with the other shifted by every lag up to `LARGEST_LAG_S` is looked at; positive lags mean that use follows.
+A trial's samples are cut into windows of the sampler's period. In each window stands what the job used (cores, from a
+counter of CPU time; growth of resident memory) and what it did (share of the window in a phase; samples trained on per
+second). The correlation of the one with the other shifted by every lag up to `LARGEST_LAG_S` is looked at; positive
+lags mean that use follows.
 
 Windows of one run are not independent. Inside a run the interval takes the effective number of windows
 
     n / (1 + 2 sum over k of (1 - k/n) r_activity(k) r_use(k))
 
-(M. S. Bartlett, J. R. Statist. Soc. 98 (1935); as in C. S. Bretherton et al., Journal of Climate 12 (1999)). Between runs the
-trial is the unit and the block is what repeats: a framework's number is the mean over blocks with its t interval. A lag is not
-known better than to one window, whatever its interval.
+(M. S. Bartlett, J. R. Statist. Soc. 98 (1935); as in C. S. Bretherton et al., Journal of Climate 12 (1999)). Between
+runs the trial is the unit and the block is what repeats: a framework's number is the mean over blocks with its t
+interval. A lag is not known better than to one window, whatever its interval.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class RunLag:
         at_zero: correlation without lag.
         lag_s: the lag of the largest absolute correlation, s; positive: use follows.
         at_lag: that correlation; as the largest of many it is high by choice.
-        low, high: interval of `at_zero` inside this run, from the effective number of windows; None where that is 3 or less.
+        low, high: interval of `at_zero` inside this run, from the effective number of windows; None where that is 3 or
+            less.
         windows, effective: number of windows, and the effective one.
         window_s: width of a window: the sampler's period.
     """
@@ -165,7 +167,12 @@ def lags_of_run(record: Record) -> tuple[list[RunLag], str | None]:
 
 
 def lag_of(
-    signal: NDArray[np.float64], use: NDArray[np.float64], window_s: float, record: Record | None, activity: str, name: str
+    signal: NDArray[np.float64],
+    use: NDArray[np.float64],
+    window_s: float,
+    record: Record | None,
+    activity: str,
+    name: str,
 ) -> RunLag:
     """The lag of two series of equal length.
 
@@ -222,7 +229,9 @@ def _shifted(signal: NDArray[np.float64], use: NDArray[np.float64], shift: int) 
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _uses(record: Record, samples: Mapping[str, Sequence[Any]], edges: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def _uses(
+    record: Record, samples: Mapping[str, Sequence[Any]], edges: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
     found = {}
     width_ns = float(edges[1] - edges[0])
     source = str((record.manifest.get("sources") or {}).get("cpu_seconds", ""))
@@ -259,7 +268,9 @@ def _throughput(record: Record, edges: NDArray[np.int64]) -> NDArray[np.float64]
     batch = ((record.specification.get("setting") or {}).get("batch_size")) or None
     if len(ends) < 2 or not isinstance(batch, int | float):
         return None
-    trains = [(int(one["begin_ns"]), int(one["end_ns"])) for one in record.phases if one.get("phase") in ("train", "warm_up")]
+    trains = [
+        (int(one["begin_ns"]), int(one["end_ns"])) for one in record.phases if one.get("phase") in ("train", "warm_up")
+    ]
     # A step begins where the one before it ended, or with its phase: between phases no step is under way.
     points: list[tuple[int, float]] = [(int(edges[0]), 0.0)]
     done = 0
@@ -289,7 +300,9 @@ def _of_framework(framework: str, runs: Sequence[RunLag]) -> Lag:
     z = np.array([np.mean([np.arctanh(np.clip(r.at_zero, -most, most)) for r in own]) for own in by_block.values()])
     times = np.array([np.mean([run.lag_s for run in own]) for own in by_block.values()])
     mean, spread = over_blocks(np.stack([z, times], axis=1))
-    numbers = [[float(part[i]) if np.isfinite(part[i]) else None for part in (mean, spread.low, spread.high)] for i in (0, 1)]
+    numbers = [
+        [float(part[i]) if np.isfinite(part[i]) else None for part in (mean, spread.low, spread.high)] for i in (0, 1)
+    ]
     back = [None if one is None else float(np.tanh(one)) for one in numbers[0]]
     return Lag(
         *("", framework, runs[0].activity, runs[0].use, *back, *numbers[1]),

@@ -3,37 +3,39 @@
     log y = a_framework + sum over factors (b_framework,factor × change) + u_block + e
 
 Each framework has its own intercept and its own slope of every factor (framework × parameter interactions in their
-plainest form); u and e are normal. Fitted by restricted maximum likelihood (`statsmodels` MixedLM; Laird and Ware, Biometrics
-38 (1982)). Slopes are differences inside blocks: their intervals take Student's t with the residual degrees of freedom of
-the fit within blocks, n - blocks - slopes, exact in complete blocks, where MixedLM's own normal quantile is too narrow.
+plainest form); u and e are normal. Fitted by restricted maximum likelihood (`statsmodels` MixedLM; Laird and Ware,
+Biometrics 38 (1982)). Slopes are differences inside blocks: their intervals take Student's t with the residual degrees
+of freedom of the fit within blocks, n - blocks - slopes, exact in complete blocks, where MixedLM's own normal quantile
+is too narrow.
 
-Where MixedLM does not converge or finds no variance between blocks, the same model is fitted with a fixed effect for each
-block (least squares on what differs from the block's mean). In complete blocks both give the same slopes and errors.
+Where MixedLM does not converge or finds no variance between blocks, the same model is fitted with a fixed effect for
+each block (least squares on what differs from the block's mean). In complete blocks both give the same slopes and
+errors.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.correlation.alignment import group_means
+from harness.analysis.correlation.alignment import ROUNDING
 from harness.analysis.correlation.associations import FALSE_DISCOVERY_RATE, benjamini_hochberg
 from harness.analysis.correlation.effects import Contrast, contrasts_of
+from harness.analysis.correlation.factors import Factor
 from harness.analysis.correlation.jackknife import CONFIDENCE
+from harness.analysis.correlation.mixed_fit import Fit, centred, fit_blocks
 from harness.analysis.correlation.scopes import Scope, logarithm_if_positive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIXED, FIXED = "MixedLM, random intercept of block", "least squares, fixed effect of block"
-MOST_TRIALS, MOST_BLOCKS = 20_000, 500
-"""Beyond these MixedLM, which works block by block, is not tried."""
-SINGULAR = 1e-6
-"""Ratio of the variance between blocks to the residual one below which the former counts as none."""
+DETERMINED = 1e-9
+"""Share of a column's sum of squares below which blocks and columns before it determine it."""
+NOTHING_LEFT = "blocks and factors determine the outcome wholly: nothing is left to test with"
 NO_DEGREES = "no degrees of freedom are left: more trials a cell or fewer factors are needed"
 
 
@@ -119,17 +121,6 @@ class Model:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Coefficients of the slopes, their covariance, and where they come from."""
-
-    coefficients: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    residual_variance: float
-    block_variance: float | None
-    fallback: str | None
-
-
 def models(scope: Scope, frameworks: Sequence[str], outcomes: Sequence[str]) -> tuple[Model, ...]:
     """A model for each outcome that a trial has.
 
@@ -166,7 +157,7 @@ def _model(scope: Scope, frameworks: Sequence[str], key: str, mask: NDArray[np.b
     blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
     count = int(blocks.max()) + 1
     numbers = np.unique(own)
-    columns, names, absent, left_out = _design(contrasts_of(scope.factors, scope, mask), own, numbers, blocks)
+    columns, names, absent, left_out = _design(scope, mask, own, numbers, blocks)
     nothing = Model("", key, logarithmic, None, None, None, None, (), (), len(values), count, left_out)
     degrees = len(values) - count - (len(numbers) - 1) - columns.shape[1]
     if not names:
@@ -175,17 +166,19 @@ def _model(scope: Scope, frameworks: Sequence[str], key: str, mask: NDArray[np.b
         return replace(nothing, reason="too few blocks: 1, 2 are needed")
     if degrees < 1:
         return replace(nothing, reason=NO_DEGREES)
-    if float(values.std()) == 0.0:
+    if float(np.ptp(values)) <= ROUNDING * float(np.abs(values).max()):
         return replace(nothing, reason="the outcome has one value")
     intercepts = (own[:, None] == numbers[None, :]).astype(float)
     fit = fit_blocks(values, intercepts, columns, blocks, degrees)
+    if not fit.residual_variance > (ROUNDING * float(np.abs(values).max())) ** 2 * len(values):
+        return replace(nothing, reason=NOTHING_LEFT)
     slopes = [
         _slope(frameworks[framework], contrast, fit, index, degrees)
         for index, (framework, contrast) in enumerate(names)
     ]
     slopes += [
-        Slope("", frameworks[framework], contrast.factor.name, contrast.change, None, None, None, None, why)
-        for framework, contrast, why in absent
+        Slope("", frameworks[framework], factor, "", None, None, None, None, why)
+        for framework, factor, why in absent
     ]
     return replace(
         nothing,
@@ -202,106 +195,57 @@ Named = list[tuple[int, Contrast]]
 
 
 def _design(
-    contrasts: Sequence[Contrast], own: NDArray[np.int64], numbers: NDArray[np.int64], blocks: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], Named, list[tuple[int, Contrast, str]], tuple[str, ...]]:
+    scope: Scope, mask: NDArray[np.bool_], own: NDArray[np.int64], numbers: NDArray[np.int64], blocks: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], Named, list[tuple[int, str, str]], tuple[str, ...]]:
     """Columns of the slopes with whose they are; those a framework has not; what is determined by columns before it."""
     kept: list[NDArray[np.float64]] = []
     names: Named = []
-    absent: list[tuple[int, Contrast, str]] = []
+    absent: list[tuple[int, str, str]] = []
     left_out: list[str] = []
     intercepts = (own[:, None] == numbers[None, :]).astype(float)
-    basis = _orthonormal(_centred(intercepts, blocks))
-    for contrast in contrasts:
+    basis = _orthonormal(centred(intercepts, blocks))
+    for factor in scope.factors:
         for framework in numbers:
             inside = own == framework
-            if float(np.ptp(contrast.column[inside])) == 0.0:
-                absent.append((int(framework), contrast, "one level on this framework"))
-                continue
-            column = np.where(inside, contrast.column - contrast.column[inside].mean(), 0.0)
-            inner = _centred(column[:, None], blocks)[:, 0]
-            rest = inner - basis @ (basis.T @ inner)
-            if float(rest @ rest) < 1e-9 * max(float(column @ column), 1e-300):
-                absent.append((int(framework), contrast, "determined by the factors before it, or by the block"))
-                left_out.append(contrast.factor.name)
-                continue
-            basis = np.concatenate([basis, (rest / np.linalg.norm(rest))[:, None]], axis=1)
-            kept.append(column)
-            names.append((int(framework), contrast))
+            contrasts = _own_contrasts(factor, scope, mask, inside)
+            if not contrasts:
+                absent.append((int(framework), factor.name, "one level on this framework"))
+            for contrast in contrasts:
+                column = np.where(inside, contrast.column - contrast.column[inside].mean(), 0.0)
+                inner = centred(column[:, None], blocks)[:, 0]
+                rest = inner - basis @ (basis.T @ inner)
+                if float(rest @ rest) < DETERMINED * float(column @ column):
+                    why = f"{contrast.change}: determined by the factors before it, or by the block"
+                    absent.append((int(framework), factor.name, why))
+                    left_out.append(factor.name)
+                    continue
+                basis = np.concatenate([basis, (rest / np.linalg.norm(rest))[:, None]], axis=1)
+                kept.append(column)
+                names.append((int(framework), contrast))
     columns = np.stack(kept, axis=1) if kept else np.zeros((len(own), 0))
     return columns, names, absent, tuple(dict.fromkeys(left_out))
 
 
-def _centred(columns: NDArray[np.float64], blocks: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.asarray(columns - group_means(columns, blocks, int(blocks.max()) + 1)[blocks])
+def _own_contrasts(
+    factor: Factor, scope: Scope, mask: NDArray[np.bool_], inside: NDArray[np.bool_]
+) -> list[Contrast]:
+    """The changes of a factor on one framework: names against the first level that this framework has."""
+    codes = factor.codes(scope.frame.loc[mask, factor.name])
+    present = np.unique(codes[inside])
+    if len(present) < 2:
+        return []
+    if factor.ordered:
+        return contrasts_of([factor], scope, mask)
+    reference = factor.levels[int(present[0])]
+    return [
+        Contrast(factor, f"{factor.levels[int(code)]} against {reference}", (codes == code).astype(float))
+        for code in present[1:]
+    ]
 
 
 def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     vectors, sizes, _ = np.linalg.svd(columns, full_matrices=False)
     return np.asarray(vectors[:, sizes > 1e-9 * max(float(sizes.max(initial=0.0)), 1e-300)])
-
-
-def fit_blocks(
-    values: NDArray[np.float64],
-    intercepts: NDArray[np.float64],
-    columns: NDArray[np.float64],
-    blocks: NDArray[np.int64],
-    degrees: int,
-) -> Fit:
-    """The mixed model, or the one with fixed effects of the blocks and the reason for it.
-
-    Args:
-        values: (n,) outcome.
-        intercepts: (n, k) indicator of each framework.
-        columns: (n, c) of the slopes, independent of each other and of the intercepts inside the blocks.
-        blocks: (n,) codes from 0.
-        degrees: of freedom of the residual within blocks.
-    """
-    count = int(blocks.max()) + 1
-    if len(values) > MOST_TRIALS or count > MOST_BLOCKS:
-        why = f"{len(values)} trials in {count} blocks: MixedLM is tried up to {MOST_TRIALS} trials and {MOST_BLOCKS} blocks"
-        return _fixed(values, intercepts, columns, blocks, degrees, why)
-    from statsmodels.regression.mixed_linear_model import MixedLM
-    from statsmodels.tools.sm_exceptions import ConvergenceWarning
-
-    design = np.concatenate([intercepts, columns], axis=1)
-    try:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            found = MixedLM(values, design, groups=blocks).fit(reml=True, method=["lbfgs", "bfgs"])
-        boundary = [str(one.message) for one in told if issubclass(one.category, ConvergenceWarning)]
-        variance = float(np.asarray(found.cov_re)[0, 0])
-        count_fixed = design.shape[1]
-        covariance = np.asarray(found.cov_params())[:count_fixed, :count_fixed]
-        coefficients = np.asarray(found.fe_params)
-    except (np.linalg.LinAlgError, ValueError) as error:
-        return _fixed(values, intercepts, columns, blocks, degrees, f"MixedLM could not be fitted: {error}")
-    skip = intercepts.shape[1]
-    if not found.converged:
-        why = "MixedLM did not converge" + (f": {boundary[0]}" if boundary else "")
-        return _fixed(values, intercepts, columns, blocks, degrees, why)
-    if variance <= SINGULAR * float(found.scale):
-        return _fixed(values, intercepts, columns, blocks, degrees, "MixedLM finds no variance between blocks (singular)")
-    if not np.all(np.isfinite(covariance)) or np.any(np.diag(covariance)[skip:] <= 0):
-        return _fixed(values, intercepts, columns, blocks, degrees, "MixedLM gives no standard errors")
-    return Fit(coefficients[skip:], covariance[skip:, skip:], float(found.scale), variance, None)
-
-
-def _fixed(
-    values: NDArray[np.float64],
-    intercepts: NDArray[np.float64],
-    columns: NDArray[np.float64],
-    blocks: NDArray[np.int64],
-    degrees: int,
-    why: str,
-) -> Fit:
-    inner = _centred(np.concatenate([columns, intercepts[:, 1:], values[:, None]], axis=1), blocks)
-    design, outcome = inner[:, :-1], inner[:, -1]
-    inverse = np.linalg.pinv(design.T @ design, hermitian=True)
-    coefficients = inverse @ (design.T @ outcome)
-    rest = outcome - design @ coefficients
-    variance = float(rest @ rest) / degrees
-    count = columns.shape[1]
-    return Fit(coefficients[:count], variance * inverse[:count, :count], variance, None, why)
 
 
 def _slope(framework: str, contrast: Contrast, fit: Fit, index: int, degrees: int) -> Slope:

@@ -1,8 +1,8 @@
 """Spearman's coefficient and the partial rank correlation, of many pairs at once and without each block in turn.
 
-Spearman: Pearson's coefficient of midranks. Partial: of the ranks, what is left of two of them after a least-squares fit on
-the others (M. G. Kendall, Rank Correlation Methods, chapter 8, for Spearman's coefficient). Both come from one matrix of
-products, so that leaving out a block costs one pass over the rows.
+Spearman: Pearson's coefficient of midranks. Partial: of the ranks, what is left of two of them after a least-squares
+fit on the others (M. G. Kendall, Rank Correlation Methods, chapter 8, for Spearman's coefficient). Both come from one
+matrix of products, so that leaving out a block costs one pass over the rows.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Scope:
         return tuple(factor for factor in self.factors if not factor.ordered)
 
     def with_outcomes(self, outcomes: Sequence[str]) -> list[tuple[tuple[str, ...], NDArray[np.bool_]]]:
-        """Outcomes grouped by which trials have them: (outcomes, mask of the trials), without those that no trial has."""
+        """Outcomes grouped by which trials have them, (outcomes, mask), without those that no trial has."""
         grouped: dict[bytes, tuple[list[str], NDArray[np.bool_]]] = {}
         for key in outcomes:
             mask = np.isfinite(self.frame[key].to_numpy(dtype=float))

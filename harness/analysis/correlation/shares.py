@@ -1,13 +1,15 @@
 """How much of an outcome's variance inside blocks each factor and each pair of factors explains.
 
 The outcome (its logarithm, where positive) and the columns of all factors are taken as differences from their block's
-mean. A factor's sum of squares is what it adds to a least-squares fit, averaged over all orders of the factors (the Shapley
-value; R. H. Lindeman, P. F. Merenda, R. Z. Gold, 1980); a pair's is what their interaction adds after all factors, averaged over the orders
-of the pairs. In complete blocks the order does not matter. The share is omega squared,
+mean. A factor's sum of squares is what it adds to a least-squares fit, averaged over all orders of the factors (the
+Shapley value; R. H. Lindeman, P. F. Merenda, R. Z. Gold, 1980); a pair's is what their interaction adds after all
+factors, averaged over the orders of the pairs. In complete blocks the order does not matter. The share is omega
+squared,
 
     (sum of squares - degrees × mean residual square) / (total inside blocks + mean residual square)
 
-(S. Olejnik and J. Algina, Psychological Methods 8 (2003)): without the part that chance adds, so it may be a little below 0.
+(S. Olejnik and J. Algina, Psychological Methods 8 (2003)): without the part that chance adds, so it may be a little
+below 0.
 Intervals: jackknife over blocks. Those of shares that are truly 0 are wider than they need to be.
 """
 
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.correlation.alignment import group_means
+from harness.analysis.correlation.alignment import ROUNDING, group_means
 from harness.analysis.correlation.associations import too_few_blocks
 from harness.analysis.correlation.factors import Factor, cells_of, indicator_columns
 from harness.analysis.correlation.jackknife import FEWEST_BLOCKS, groups_of, jackknife
@@ -95,11 +97,12 @@ def _of_outcomes(scope: Scope, factors: Sequence[Factor], keys: Sequence[str], m
     blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
     count, trials = int(blocks.max()) + 1, int(mask.sum())
     mains, pairs, columns, dropped = _terms(scope, factors, mask)
-    values = np.stack(
-        [logarithm_if_positive(scope.frame[key].to_numpy(dtype=float)[mask])[0] for key in keys], axis=1
-    )
+    values = np.stack([logarithm_if_positive(scope.frame[key].to_numpy(dtype=float)[mask])[0] for key in keys], axis=1)
     table = np.concatenate([columns, values], axis=1)
     inner = table - group_means(table, blocks, count)[blocks]
+    # What is left of an outcome that the blocks alone determine is rounding.
+    floor = (ROUNDING * np.abs(values).max(axis=0)) ** 2 * trials
+    inner[:, -len(keys) :] *= (inner[:, -len(keys) :] ** 2).sum(axis=0) > floor
     groups, group_count = groups_of(blocks, count)
     products = np.stack([inner[groups == group].T @ inner[groups == group] for group in range(group_count)])
     sizes = np.array([int((groups == g).sum()) - len(np.unique(blocks[groups == g])) for g in range(group_count)])
@@ -126,7 +129,9 @@ def _of_outcomes(scope: Scope, factors: Sequence[Factor], keys: Sequence[str], m
     rows = []
     for place, key in enumerate(keys):
         for index, name in enumerate(names):
-            numbers = [float(one) if np.isfinite(one) else None for one in (v[index, place] for v in (whole, low, high))]
+            numbers = [
+                float(one) if np.isfinite(one) else None for one in (v[index, place] for v in (whole, low, high))
+            ]
             why = reason or ("the outcome has one value inside the blocks" if numbers[0] is None else None)
             rows.append(Share("", scope.name, key, name, *numbers, float(degrees[index]), trials, count, why))
     return rows

@@ -1,8 +1,9 @@
 """Simulated trials whose effects are known: what intervals, discoveries and interactions are held against.
 
-The design is that of a study: frameworks × batch sizes × CPUs × momentum, every cell once in each block. Outcomes are made on
-the logarithmic scale: what the framework, the batch size and the CPUs do, an effect of the block that all its trials share,
-and noise. Momentum does nothing at all, and to one outcome nothing does anything.
+The design is that of a study: frameworks × batch sizes × CPUs × momentum, every cell once in each block. Outcomes are
+made on
+the logarithmic scale: what the framework, the batch size and the CPUs do, an effect of the block that all its trials
+share, and noise. Momentum does nothing at all, and to one outcome nothing does anything.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ def simulated_frame(seed: int, blocks: int) -> pd.DataFrame:
         "momentum": momentum,
     }
     for key, planted in PLANTED.items():
-        noise = chance.standard_t(5, len(block)) * np.sqrt(3 / 5) if planted.heavy else chance.standard_normal(len(block))
+        noise = (
+            chance.standard_t(5, len(block)) * np.sqrt(3 / 5) if planted.heavy else chance.standard_normal(len(block))
+        )
         shared = chance.standard_normal(blocks)[block] * BLOCK_SD
         columns[key] = np.exp(expected_log(planted, framework.astype(int), batch, cpus) + shared + NOISE_SD * noise)
     return pd.DataFrame(columns)
@@ -197,8 +200,8 @@ def simulate(seeds: range, blocks: int, truths: dict[tuple[str, str], float]) ->
 def true_values(seed: int = 10**9, blocks: int = MANY_BLOCKS) -> dict[tuple[str, str], float]:
     """(kind, number) -> its true value.
 
-    Slopes, ratios and the point of saturation follow from what was planted; coefficients of rank correlation, shares and
-    knees, which have no closed form, from a simulation of `blocks` blocks.
+    Slopes, ratios and the point of saturation follow from what was planted; coefficients of rank correlation, shares
+    and knees, which have no closed form, from a simulation of `blocks` blocks.
     """
     numbers = analysed(simulated_frame(seed, blocks))
     found: dict[tuple[str, str], float] = {}

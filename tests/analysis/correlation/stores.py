@@ -19,7 +19,7 @@ def fill(
     batches: Sequence[int] = BATCHES,
     **of_record: Any,
 ) -> None:
-    """Every framework, batch size and seed: memory grows by 12 MiB a doubling, throughput saturates, accuracy is chance."""
+    """All cells and seeds: memory grows by 12 MiB a doubling, throughput saturates, accuracy is chance."""
     for seed in seeds:
         for framework in frameworks:
             for batch in batches:

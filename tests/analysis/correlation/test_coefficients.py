@@ -28,14 +28,16 @@ def test_spearman_is_scipys_with_ties() -> None:
     found = rank_correlations(factors, outcomes, np.zeros((72, 0)), BLOCKS)
     for i in range(2):
         for j in range(2):
-            assert found.spearman[i, j] == pytest.approx(stats.spearmanr(factors[:, i], outcomes[:, j]).statistic, abs=1e-12)
+            assert found.spearman[i, j] == pytest.approx(
+                stats.spearmanr(factors[:, i], outcomes[:, j]).statistic, abs=1e-12
+            )
 
 
 def test_without_a_block_it_is_that_of_the_other_rows() -> None:
     factors, outcomes = table()
     found = rank_correlations(factors, outcomes, np.zeros((72, 0)), BLOCKS)
     for block in range(6):
-        kept = BLOCKS != block
+        kept = block != BLOCKS
         expected = stats.spearmanr(factors[kept, 0], outcomes[kept, 1]).statistic
         assert found.spearman_without[block, 0, 1] == pytest.approx(expected, abs=1e-12)
 
@@ -70,7 +72,7 @@ def test_kendall_is_scipys_and_exact_without_each_block() -> None:
         value, without = tau(factors[:, 0], outcome, BLOCKS)
         assert value == pytest.approx(stats.kendalltau(factors[:, 0], outcome).statistic, abs=1e-12)
         for block in range(6):
-            kept = BLOCKS != block
+            kept = block != BLOCKS
             expected = stats.kendalltau(factors[kept, 0], outcome[kept]).statistic
             assert without[block] == pytest.approx(expected, abs=1e-12)
 
@@ -86,7 +88,7 @@ def test_midranks() -> None:
 
 
 def test_the_jackknife_of_a_mean_is_its_t_interval() -> None:
-    """Of the mean of block means the jackknife's standard error is the usual one, so the interval is that of Student."""
+    """Of a mean the jackknife's standard error is the usual one, so the interval is that of Student."""
     values = np.array([3.0, 4.5, 2.5, 5.0, 4.0])
     without = np.array([[np.delete(values, i).mean()] for i in range(5)])
     spread = jackknife(np.array([values.mean()]), without)

@@ -22,8 +22,13 @@ def bend(curve: np.ndarray, noise: float = 0.01, blocks: int = 5) -> Knee:
     """What is said of a framework whose throughput follows this curve."""
     chance = np.random.default_rng(0)
     rows = [
-        {"trial": f"{block}-{i}", "block": block, "framework": "a", "batch_size": LEVELS[i],
-         "samples_per_s": value * np.exp(chance.normal(0, noise) + 0.05 * block)}
+        {
+            "trial": f"{block}-{i}",
+            "block": block,
+            "framework": "a",
+            "batch_size": LEVELS[i],
+            "samples_per_s": value * np.exp(chance.normal(0, noise) + 0.05 * block),
+        }
         for block in range(1, blocks + 1)
         for i, value in enumerate(curve)
     ]

@@ -17,7 +17,9 @@ from harness.analysis.correlation.scopes import POOLED, make_scopes
 from harness.analysis.correlation.shares import average_over_orders, shares
 
 
-def made_up(blocks: int = 5, block_sd: float = 0.2, noise_sd: float = 0.1, seed: int = 0, **changes: object) -> pd.DataFrame:
+def made_up(
+    blocks: int = 5, block_sd: float = 0.2, noise_sd: float = 0.1, seed: int = 0, **changes: object
+) -> pd.DataFrame:
     """Two frameworks, four batch sizes, two libraries: each doubling ×1.1 on a, ×1.3 on b; library y is 20 % slower."""
     chance = np.random.default_rng(seed)
     rows = []
@@ -27,7 +29,9 @@ def made_up(blocks: int = 5, block_sd: float = 0.2, noise_sd: float = 0.1, seed:
             slope = {"a": np.log(1.1), "b": np.log(1.3)}[framework]
             mean = slope * np.log2(batch / 16) + (np.log(1.2) if blas == "y" else 0.0)
             value = np.exp(mean + shift + chance.normal(0, noise_sd))
-            rows.append({"block": block, "framework": framework, "batch_size": batch, "blas": blas, "training_time_s": value})
+            rows.append(
+                {"block": block, "framework": framework, "batch_size": batch, "blas": blas, "training_time_s": value}
+            )
     frame = pd.DataFrame(rows)
     frame["trial"] = [f"{i:04d}" for i in range(len(frame))]
     return frame.assign(**changes)
@@ -95,7 +99,7 @@ def test_the_mixed_model_is_that_of_statsmodels() -> None:
         name = f"framework[{framework}]:np.log2(batch_size)"
         one = slopes[framework, "batch_size"]
         assert one.value == pytest.approx(expected.params[name], rel=1e-4)
-        # The interval takes t on n - blocks - slopes - frameworks' contrast degrees of freedom, wider than the normal one.
+        # The interval takes t on the degrees of freedom within blocks, wider than the normal one.
         low, high = expected.conf_int().loc[name]
         assert one.low < low
         assert one.high > high
