@@ -210,7 +210,7 @@ def _knee(one: Knee, factors: Mapping[str, Factor]) -> Sentence:
     else:
         text = f"{where(one.scope)}, {outcome} over {factor} {span}: {one.verdict} ({number})."
     if one.saturation is not None:
-        beyond = f"; an extrapolation, the largest measured is {one.levels[-1]:g}" if one.extrapolated else ""
+        beyond = f"; an extrapolation, measured are {span}" if one.extrapolated else ""
         plateau = significant((one.plateau or 0.0) / shown_scale(one.outcome))
         text += (
             f" 90 % of a plateau of {plateau} {outcome_unit(one.outcome) or outcome} would be reached at {factor} "

@@ -249,7 +249,7 @@ def knee_table(found: Correlation) -> Table:
     note = (
         "Knee: where two straight lines on logarithmic scales meet, where the profile bends at all. Plateau: of "
         "y = plateau × x / (x + half). "
-        "Brackets: 95 % interval, jackknife over blocks. An extrapolation lies beyond the largest level measured."
+        "Brackets: 95 % interval, jackknife over blocks. An extrapolation lies outside the levels measured."
     )
     return Table("knees", "Thresholds and saturation", note, headers, tuple(rows), _numeric(headers, 3, 9))
 

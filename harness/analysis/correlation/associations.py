@@ -23,7 +23,7 @@ FALSE_DISCOVERY_RATE = 0.05
 SAME_EVERYWHERE = "the same without each block: there is no spread to make an interval of"
 NOT_WITHOUT = "no interval: without one of the blocks the coefficient does not exist"
 NO_ORDER = "its levels have no order: see effects and shares"
-ONE_VALUE = "the outcome has one value, apart from the blocks"
+ONE_VALUE = "outcome or factor has one value, apart from the blocks"
 ONLY_BETWEEN = "one level within each framework: cannot be told apart from the framework"
 EXPLAINED = "the other factors determine its level: it cannot be told apart from them"
 

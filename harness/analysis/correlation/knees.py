@@ -7,7 +7,7 @@ Each block gives a profile: the mean log outcome at every level, other factors h
 * Where? Two straight lines on the scale of doublings that meet in a knee (segmented regression; V. M. R. Muggeo,
   Statistics in Medicine 22 (2003)), the knee by least squares; interval by leaving out one block at a time.
 * Of throughput: y = plateau × x / (x + half), what a step with a constant part and a part for each sample gives; 90 %
-  of the plateau is reached at 9 × half. Beyond the largest level measured that is an extrapolation and said to be one.
+  of the plateau is reached at 9 × half. Outside the levels measured that is an extrapolation and said to be one.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Knee:
             log.
         saturation, saturation_low, saturation_high: level that reaches 90 % of the plateau; None where none is fitted.
         plateau: the plateau, in the outcome's unit.
-        extrapolated: whether `saturation` lies beyond the largest level measured.
+        extrapolated: whether `saturation` lies outside the levels measured.
         levels: those measured.
         trials, blocks: how many it is of.
         reason: why something is None.
@@ -268,12 +268,8 @@ def _with_saturation(knee: Knee, places: NDArray[np.float64], found: NDArray[np.
         return knee
     half, height, inside = saturation(places, found.mean(axis=0))
     if not inside:
-        flat = half < places[0]
-        why = (
-            "constant over the range: no rise to a plateau"
-            if flat
-            else "no plateau in sight: it still grows with the level"
-        )
+        falls = half < places[0]
+        why = "no rise to a plateau over the range" if falls else "no plateau in sight: it still grows with the level"
         return replace(knee, reason="; ".join(one for one in (knee.reason, why) if one))
     whole, parts = _leaving_out(found, lambda profile: np.array([saturation(places, profile)[0]]))
     spread = jackknife(whole, parts)
@@ -285,7 +281,7 @@ def _with_saturation(knee: Knee, places: NDArray[np.float64], found: NDArray[np.
         saturation_low=low,
         saturation_high=high,
         plateau=float(np.exp(height)),
-        extrapolated=bool(level > 2.0 ** places[-1]),
+        extrapolated=not knee.levels[0] <= level <= knee.levels[-1],
     )
 
 

@@ -54,10 +54,11 @@ def fit_blocks(
     from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
     design = np.concatenate([intercepts, columns], axis=1)
+    unit = float(values.std())  # the optimiser works with numbers around 1, whatever the outcome's unit
     try:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            found = MixedLM(values, design, groups=blocks).fit(reml=True, method=["lbfgs", "bfgs"])
+            found = MixedLM(values / unit, design, groups=blocks).fit(reml=True, method=["lbfgs", "bfgs"])
         boundary = [str(one.message) for one in told if issubclass(one.category, ConvergenceWarning)]
         variance = float(np.asarray(found.cov_re)[0, 0])
         count_fixed = design.shape[1]
@@ -75,7 +76,13 @@ def fit_blocks(
         )
     if not np.all(np.isfinite(covariance)) or np.any(np.diag(covariance)[skip:] <= 0):
         return _fixed(values, intercepts, columns, blocks, degrees, "MixedLM gives no standard errors")
-    return Fit(coefficients[skip:], covariance[skip:, skip:], float(found.scale), variance, None)
+    return Fit(
+        unit * coefficients[skip:],
+        unit**2 * covariance[skip:, skip:],
+        unit**2 * float(found.scale),
+        unit**2 * variance,
+        None,
+    )
 
 
 def _fixed(

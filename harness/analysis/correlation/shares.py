@@ -100,9 +100,8 @@ def _of_outcomes(scope: Scope, factors: Sequence[Factor], keys: Sequence[str], m
     values = np.stack([logarithm_if_positive(scope.frame[key].to_numpy(dtype=float)[mask])[0] for key in keys], axis=1)
     table = np.concatenate([columns, values], axis=1)
     inner = table - group_means(table, blocks, count)[blocks]
-    # What is left of an outcome that the blocks alone determine is rounding.
-    floor = (ROUNDING * np.abs(values).max(axis=0)) ** 2 * trials
-    inner[:, -len(keys) :] *= (inner[:, -len(keys) :] ** 2).sum(axis=0) > floor
+    # What is left of a column that the blocks alone determine is rounding.
+    inner *= (inner**2).sum(axis=0) > (ROUNDING * np.abs(table).max(axis=0)) ** 2 * trials
     groups, group_count = groups_of(blocks, count)
     products = np.stack([inner[groups == group].T @ inner[groups == group] for group in range(group_count)])
     sizes = np.array([int((groups == g).sum()) - len(np.unique(blocks[groups == g])) for g in range(group_count)])
@@ -114,7 +113,7 @@ def _of_outcomes(scope: Scope, factors: Sequence[Factor], keys: Sequence[str], m
             for key in keys
             for name in names
         ]
-    reason = dropped
+    reason = None
     low = high = np.full_like(whole, np.nan)
     if count >= FEWEST_BLOCKS:
         total, all_sizes = products.sum(axis=0), int(sizes.sum())
@@ -125,14 +124,20 @@ def _of_outcomes(scope: Scope, factors: Sequence[Factor], keys: Sequence[str], m
         spread = jackknife(whole, np.array(parts))
         low, high = np.maximum(spread.low, -1.0), np.minimum(spread.high, 1.0)
     else:
-        reason = "; ".join(one for one in (too_few_blocks(count), dropped) if one)
+        reason = too_few_blocks(count)
     rows = []
     for place, key in enumerate(keys):
         for index, name in enumerate(names):
             numbers = [
                 float(one) if np.isfinite(one) else None for one in (v[index, place] for v in (whole, low, high))
             ]
-            why = reason or ("the outcome has one value inside the blocks" if numbers[0] is None else None)
+            why = reason
+            if numbers[0] is None:
+                why = "the outcome has one value inside the blocks"
+            elif numbers[1] is None and why is None:
+                why = "no interval: without one of the blocks no degrees of freedom are left"
+            # Pairs that were not taken in are in what is left.
+            why = "; ".join(one for one in (why, dropped if name == RESIDUAL else None) if one) or None
             rows.append(Share("", scope.name, key, name, *numbers, float(degrees[index]), trials, count, why))
     return rows
 

@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.formula.api as smf
-from statsmodels.stats.anova import anova_lm
+from scipy import stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.regression.mixed_linear_model import MixedLM
 
 from harness.analysis.correlation.effects import effects
 from harness.analysis.correlation.factors import find_factors
@@ -37,6 +38,16 @@ def made_up(
     return frame.assign(**changes)
 
 
+def columns_of(frame: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Intercept and slopes of each framework, written out."""
+    columns, names = [], []
+    for framework in ("a", "b"):
+        inside = (frame["framework"] == framework).to_numpy(dtype=float)
+        columns += [inside, inside * np.log2(frame["batch_size"]), inside * (frame["blas"] == "y")]
+        names += [f"{framework} mean", f"{framework} batch_size", f"{framework} blas"]
+    return np.column_stack(columns).astype(float), names
+
+
 def parts(frame: pd.DataFrame):
     factors, _ = find_factors(frame, ["framework", "batch_size", "blas"])
     return factors, make_scopes(frame, [one.name for one in factors])
@@ -58,13 +69,11 @@ def test_an_effect_is_the_mean_of_the_blocks_own_slopes() -> None:
     _, scopes = parts(frame)
     (one,) = [e for e in effects(scopes, ["training_time_s"]) if (e.scope, e.factor) == ("b", "batch_size")]
     own = frame[frame["framework"] == "b"]
-    slopes = [
-        smf.ols("training_time_s ~ np.log2(batch_size) + blas", data=part).fit().params.iloc[2]
-        for _, part in own.groupby("block")
-    ]
+    slopes = []
+    for _, part in own.groupby("block"):
+        design = np.column_stack([np.ones(len(part)), np.log2(part["batch_size"]), part["blas"] == "y"]).astype(float)
+        slopes.append(np.linalg.lstsq(design, part["training_time_s"].to_numpy(), rcond=None)[0][1])
     assert one.difference == pytest.approx(np.mean(slopes))
-    from scipy import stats
-
     low, high = stats.t.interval(0.95, 4, np.mean(slopes), stats.sem(slopes))
     assert (one.difference_low, one.difference_high) == pytest.approx((low, high))
 
@@ -92,18 +101,19 @@ def test_the_mixed_model_is_that_of_statsmodels() -> None:
     _, scopes = parts(frame)
     (model,) = models(scopes[-1], ["a", "b"], ["training_time_s"])
     assert (model.method, model.fallback) == (MIXED, None)
-    formula = "np.log(training_time_s) ~ framework + framework:np.log2(batch_size) + framework:C(blas)"
-    expected = smf.mixedlm(formula, frame, groups=frame["block"]).fit()
+    design, names = columns_of(frame)
+    expected = MixedLM(np.log(frame["training_time_s"].to_numpy()), design, groups=frame["block"].to_numpy()).fit()
     slopes = {(one.framework, one.factor): one for one in model.slopes}
     for framework in ("a", "b"):
-        name = f"framework[{framework}]:np.log2(batch_size)"
+        index = names.index(f"{framework} batch_size")
         one = slopes[framework, "batch_size"]
-        assert one.value == pytest.approx(expected.params[name], rel=1e-4)
+        assert one.value == pytest.approx(expected.fe_params[index], rel=1e-4)
         # The interval takes t on the degrees of freedom within blocks, wider than the normal one.
-        low, high = expected.conf_int().loc[name]
+        low, high = expected.conf_int()[index]
         assert one.low < low
         assert one.high > high
-    assert model.block_sd == pytest.approx(float(np.sqrt(expected.cov_re.iloc[0, 0])), rel=1e-2)
+        assert one.high - one.low == pytest.approx((high - low) * stats.t.ppf(0.975, 70) / stats.norm.ppf(0.975), rel=5e-3)
+    assert model.block_sd == pytest.approx(float(np.sqrt(np.asarray(expected.cov_re)[0, 0])), rel=1e-2)
 
 
 def test_planted_interactions_are_found_and_others_are_not() -> None:
@@ -124,14 +134,13 @@ def test_no_variance_between_blocks_falls_back_with_the_reason_and_the_same_slop
     (model,) = models(scopes[-1], ["a", "b"], ["training_time_s"])
     assert model.method == FIXED
     assert model.fallback
-    expected = smf.ols(
-        "np.log(training_time_s) ~ C(block) + framework + framework:np.log2(batch_size) + framework:C(blas)", frame
-    ).fit()
-    slopes = {(one.framework, one.factor): one for one in model.slopes}
-    name = "framework[b]:np.log2(batch_size)"
-    low, high = expected.conf_int().loc[name]
-    one = slopes["b", "batch_size"]
-    assert (one.value, one.low, one.high) == pytest.approx((expected.params[name], low, high))
+    design, names = columns_of(frame)
+    design = np.column_stack([design, np.eye(5)[frame["block"].to_numpy() - 1][:, 1:]])
+    expected = OLS(np.log(frame["training_time_s"].to_numpy()), design).fit()
+    index = names.index("b batch_size")
+    one = {(one.framework, one.factor): one for one in model.slopes}["b", "batch_size"]
+    low, high = expected.conf_int()[index]
+    assert (one.value, one.low, one.high) == pytest.approx((expected.params[index], low, high))
 
 
 def test_a_factor_with_one_level_on_a_framework_has_no_slope_there_and_says_so() -> None:
@@ -149,20 +158,27 @@ def test_shares_of_complete_blocks_are_those_of_the_analysis_of_variance() -> No
     factors, scopes = parts(frame)
     framework = next(one for one in factors if one.name == "framework")
     found = {one.term: one for one in shares(scopes, framework, ["training_time_s"]) if one.scope == POOLED}
-    formula = "np.log(training_time_s) ~ C(block) + (C(framework) + C(batch_size) + C(blas)) ** 2"
-    squares = anova_lm(smf.ols(formula, frame).fit())
-    inside = squares["sum_sq"].drop("C(block)").sum()
-    mean_square = squares.loc["Residual", "mean_sq"]
-    for name, term in {
-        "framework": "C(framework)",
-        "batch_size": "C(batch_size)",
-        "framework × batch_size": "C(framework):C(batch_size)",
-        "batch_size × blas": "C(batch_size):C(blas)",
-    }.items():
-        row = squares.loc[term]
-        omega = (row["sum_sq"] - row["df"] * mean_square) / (inside + mean_square)
-        assert found[name].value == pytest.approx(omega)
-        assert found[name].degrees == row["df"]
+    cells = {
+        "framework": ["framework"],
+        "batch_size": ["batch_size"],
+        "blas": ["blas"],
+        "framework × batch_size": ["framework", "batch_size"],
+        "framework × blas": ["framework", "blas"],
+        "batch_size × blas": ["batch_size", "blas"],
+    }
+    logs = np.log(frame["training_time_s"])
+    inside = logs - logs.groupby(frame["block"]).transform("mean")
+    # In complete blocks: squares of the means of a cell, without those of the factors that it is made of.
+    squares = {name: float((inside.groupby([frame[k] for k in keys]).transform("mean") ** 2).sum()) for name, keys in cells.items()}
+    for name, keys in cells.items():
+        squares[name] -= sum(squares[one] for one in keys) if len(keys) > 1 else 0.0
+    degrees = {"framework": 1, "batch_size": 3, "blas": 1}
+    degrees |= {"framework × batch_size": 3, "framework × blas": 1, "batch_size × blas": 3}
+    total = float((inside**2).sum())
+    mean_square = (total - sum(squares.values())) / (80 - 5 - 12)
+    for name in cells:
+        assert found[name].value == pytest.approx((squares[name] - degrees[name] * mean_square) / (total + mean_square))
+        assert found[name].degrees == degrees[name]
     assert sum(one.value for one in found.values()) == pytest.approx(1.0)
     assert found["batch_size"].low < found["batch_size"].value < found["batch_size"].high
 
@@ -186,10 +202,21 @@ def test_the_average_over_orders_by_hand() -> None:
 
 
 def test_no_degrees_of_freedom_are_told() -> None:
-    factors, scopes = parts(made_up(blocks=1))
-    framework = next(one for one in factors if one.name == "framework")
-    found = shares([scopes[0]], framework, ["training_time_s"])
+    """Four trials in one block: a mean and three differences of batch sizes leave nothing."""
+    frame = made_up(blocks=1)
+    _, scopes = parts(frame[frame["blas"] == "x"])
+    found = shares([scopes[0]], None, ["training_time_s"])
     assert {one.value for one in found} == {None}
     assert "no degrees of freedom" in str(found[0].reason)
     (model,) = models(scopes[-1], ["a", "b"], ["training_time_s"])
     assert "too few blocks" in str(model.reason)
+
+
+def test_an_outcome_that_is_determined_wholly_has_no_tests() -> None:
+    """Without noise every spread is rounding: nothing may be found in it."""
+    frame = made_up(noise_sd=0.0)
+    _, scopes = parts(frame)
+    assert {one.p for one in effects(scopes, ["training_time_s"])} == {None}
+    (model,) = models(scopes[-1], ["a", "b"], ["training_time_s"])
+    assert model.interactions == ()
+    assert "nothing is left" in str(model.reason)
