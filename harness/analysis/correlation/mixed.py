@@ -170,7 +170,7 @@ def _model(scope: Scope, frameworks: Sequence[str], key: str, mask: NDArray[np.b
         return replace(nothing, reason="the outcome has one value")
     intercepts = (own[:, None] == numbers[None, :]).astype(float)
     fit = fit_blocks(values, intercepts, columns, blocks, degrees)
-    if not fit.residual_variance > (ROUNDING * float(np.abs(values).max())) ** 2 * len(values):
+    if not np.sqrt(fit.residual_variance) > ROUNDING * max(1.0, float(np.abs(values).max())):
         return replace(nothing, reason=NOTHING_LEFT)
     slopes = [
         _slope(frameworks[framework], contrast, fit, index, degrees)

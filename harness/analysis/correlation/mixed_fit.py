@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_TRIALS, MOST_BLOCKS = 20_000, 500
 """Beyond these MixedLM, which works block by block, is not tried."""
+METHODS = ("bfgs", "powell")
+"""Optimisers, the second where the first fails. L-BFGS ends at a variance of 0 where there is one."""
 SINGULAR = 1e-6
 """Ratio of the variance between blocks to the residual one below which the former counts as none."""
 
@@ -55,34 +57,29 @@ def fit_blocks(
 
     design = np.concatenate([intercepts, columns], axis=1)
     unit = float(values.std())  # the optimiser works with numbers around 1, whatever the outcome's unit
-    try:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            found = MixedLM(values / unit, design, groups=blocks).fit(reml=True, method=["lbfgs", "bfgs"])
-        boundary = [str(one.message) for one in told if issubclass(one.category, ConvergenceWarning)]
-        variance = float(np.asarray(found.cov_re)[0, 0])
-        count_fixed = design.shape[1]
-        covariance = np.asarray(found.cov_params())[:count_fixed, :count_fixed]
-        coefficients = np.asarray(found.fe_params)
-    except (np.linalg.LinAlgError, ValueError) as error:
-        return _fixed(values, intercepts, columns, blocks, degrees, f"MixedLM could not be fitted: {error}")
     skip = intercepts.shape[1]
-    if not found.converged:
-        why = "MixedLM did not converge" + (f": {boundary[0]}" if boundary else "")
-        return _fixed(values, intercepts, columns, blocks, degrees, why)
-    if variance <= SINGULAR * float(found.scale):
-        return _fixed(
-            values, intercepts, columns, blocks, degrees, "MixedLM finds no variance between blocks (singular)"
-        )
-    if not np.all(np.isfinite(covariance)) or np.any(np.diag(covariance)[skip:] <= 0):
-        return _fixed(values, intercepts, columns, blocks, degrees, "MixedLM gives no standard errors")
-    return Fit(
-        unit * coefficients[skip:],
-        unit**2 * covariance[skip:, skip:],
-        unit**2 * float(found.scale),
-        unit**2 * variance,
-        None,
-    )
+    why = ""
+    for method in METHODS:
+        try:
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                found = MixedLM(values / unit, design, groups=blocks).fit(reml=True, method=method)
+            variance, scale = float(np.asarray(found.cov_re)[0, 0]), float(found.scale)
+            covariance = np.asarray(found.cov_params())[: design.shape[1], : design.shape[1]][skip:, skip:]
+        except (np.linalg.LinAlgError, ValueError) as error:
+            why = f"MixedLM could not be fitted: {error}"
+            continue
+        if not found.converged:
+            warned = [str(one.message) for one in told if issubclass(one.category, ConvergenceWarning)]
+            why = "MixedLM did not converge" + (f": {warned[0]}" if warned else "")
+        elif not variance > SINGULAR * scale:
+            why = "MixedLM finds no variance between blocks (singular)"
+        elif not np.all(np.isfinite(covariance)) or np.any(np.diag(covariance) <= 0):
+            why = "MixedLM gives no standard errors"
+        else:
+            slopes = unit * np.asarray(found.fe_params)[skip:]
+            return Fit(slopes, unit**2 * covariance, unit**2 * scale, unit**2 * variance, None)
+    return _fixed(values, intercepts, columns, blocks, degrees, why)
 
 
 def _fixed(

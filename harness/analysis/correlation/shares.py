@@ -41,6 +41,8 @@ MOST_TERMS = 7
 """Terms whose orders are all averaged over; of more, `DRAWN_ORDERS` drawn ones."""
 DRAWN_ORDERS = 200
 MOST_COLUMNS = 400
+BEYOND_CHANCE = 1.5
+"""Of the least share that chance can make, so that the scale of intervals holds without a block as well."""
 NEGLIGIBLE = 1e-8
 RESIDUAL = "residual"
 
@@ -121,8 +123,7 @@ def _of_outcomes(scope: Scope, factors: Sequence[Factor], keys: Sequence[str], m
             decompose(total - products[g], all_sizes - int(sizes[g]), mains, pairs, len(keys))[0]
             for g in range(group_count)
         ]
-        spread = jackknife(whole, np.array(parts))
-        low, high = np.maximum(spread.low, -1.0), np.minimum(spread.high, 1.0)
+        low, high = _interval(whole, np.array(parts), degrees, residual)
     else:
         reason = too_few_blocks(count)
     rows = []
@@ -140,6 +141,30 @@ def _of_outcomes(scope: Scope, factors: Sequence[Factor], keys: Sequence[str], m
             why = "; ".join(one for one in (why, dropped if name == RESIDUAL else None) if one) or None
             rows.append(Share("", scope.name, key, name, *numbers, float(degrees[index]), trials, count, why))
     return rows
+
+
+def _interval(
+    whole: NDArray[np.float64], without: NDArray[np.float64], degrees: NDArray[np.float64], residual: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ends of the intervals, made on the scale log((share + chance) / (1 - share)), on which a share spreads evenly.
+
+    `chance` is what keeps the numerator positive: a share is never below minus its degrees over those of the residual.
+    """
+    # Of the residual the part that all terms explain together is taken, which has the same scale.
+    sign = np.ones(len(whole))[:, None]
+    sign[-1] = -1.0
+    own = np.append(degrees[:-1], degrees[:-1].sum())[:, None]
+    chance = BEYOND_CHANCE * own / residual
+
+    def turned(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        explained = np.where(sign > 0, shares, 1 - shares)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.log((explained + chance) / (1 - explained)))
+
+    spread = jackknife(turned(whole), turned(without))
+    with np.errstate(over="ignore"):
+        ends = [(np.exp(end) - chance) / (1 + np.exp(end)) for end in (spread.low, spread.high)]
+    return np.where(sign > 0, ends[0], 1 - ends[1]), np.where(sign > 0, ends[1], 1 - ends[0])
 
 
 def _terms(
@@ -218,7 +243,8 @@ def _stage(
     if not terms:
         return np.zeros((0, outcomes)), np.zeros(0), products
     scale = np.sqrt(np.maximum(np.diag(products), 0.0))
-    unit = products / np.where(scale > 0, np.outer(scale, scale), 1.0)
+    divisor = np.where(scale > 0, scale, 1.0)
+    unit = products / divisor[:, None] / divisor[None, :]
 
     def explained(chosen: tuple[int, ...]) -> tuple[NDArray[np.float64], int]:
         places = np.concatenate([np.arange(terms[i].columns.start, terms[i].columns.stop) for i in chosen])

@@ -281,8 +281,10 @@ def _has_share(scope: str, outcome: str, term: str) -> bool:
     """Whether a term's share was planted: one that is truly 0 has an interval that is wider than it need be."""
     planted = PLANTED[outcome]
     parts = term.split(" × ")
-    if "momentum" in parts or term == "residual":
-        return term == "residual"
+    if "momentum" in parts:
+        return False
+    if term == "residual":  # 1 where nothing acts: the end of the scale
+        return any(_acts(scope, outcome, factor) for factor in FACTORS if factor != "framework")
     if len(parts) == 1:
         return len(set(planted.framework)) > 1 if term == "framework" else _acts(scope, outcome, term)
     return "framework" in parts and planted.interacts(next(one for one in parts if one != "framework"))
