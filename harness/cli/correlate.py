@@ -53,9 +53,6 @@ def correlate(
         if path is not None:
             check_suffix(path)  # before anything is computed
     found = _correlations(folder, study, _names(outcomes, "--outcomes"), _names(factors, "--factors"), not no_lags)
-    for path, draw, option in figures:
-        if path is not None:
-            _draw(found, path, draw, option)
     if page is not None:
         from harness.reporting.correlation_page import write_correlation_page
 
@@ -66,6 +63,9 @@ def correlate(
     else:
         write_text(output, _text(found, folder, format_))
         typer.echo(f"written: {output}", err=True)
+    for path, draw, option in figures:
+        if path is not None:
+            _draw(found, path, draw, option)
 
 
 def _correlations(
@@ -108,7 +108,10 @@ def _draw(found: list[Correlation], path: Path, draw: Callable[[Correlation, str
         )
     content = draw(found[0], check_suffix(path))
     if content is None:
-        raise DlgaugeError(f"{option}: there is nothing to draw: no number in study {found[0].study!r}")
+        raise DlgaugeError(
+            f"{option}: nothing to draw of study {found[0].study!r}: no factor, or none whose levels are numbers",
+            hint="the output names what its trials vary",
+        )
     write_figure(content, path)
     typer.echo(f"written: {path}", err=True)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.correlation.analysis import Correlation
 from harness.analysis.correlation.associations import SPEARMAN
 from harness.analysis.correlation.dependence import Dependence
+from harness.analysis.correlation.factors import Factor
 from harness.analysis.correlation.outcomes import outcome_title, shown_scale
 from harness.errors import DlgaugeError
 from harness.reporting.files import write_bytes
@@ -36,6 +38,7 @@ MARKERS = {
     "pentagon": "p",
 }
 PANEL_INCHES = (3.0, 2.2)
+COLUMNS_OF_ONE_FACTOR = 3
 
 
 def write_figure(content: bytes, path: Path) -> None:
@@ -101,25 +104,18 @@ def dependence_figure(found: Correlation, suffix: str = ".svg") -> bytes | None:
     factors = [f for f in found.factors if any(one.factor == f.name for one in drawn)]
     outcomes = [key for key in found.outcomes if any(one.outcome == key for one in drawn)]
     inks = framework_inks(one.scope for one in drawn)
+    # A row an outcome and a column a factor; of one factor the outcomes stand side by side.
+    pairs = [(key, factor) for key in outcomes for factor in factors]
+    columns = len(factors) if len(factors) > 1 else min(COLUMNS_OF_ONE_FACTOR, len(pairs))
+    rows = -(-len(pairs) // columns)
     with _style():
-        figure = _figure(0.8 + PANEL_INCHES[0] * len(factors), 0.6 + PANEL_INCHES[1] * len(outcomes))
-        axes = figure.subplots(len(outcomes), len(factors), squeeze=False)
-        for row, key in zip(axes, outcomes, strict=True):
-            for panel, factor in zip(row, factors, strict=True):
-                own = [one for one in drawn if (one.outcome, one.factor) == (key, factor.name)]
-                for one in own:
-                    _draw(panel, one, inks[one.scope], factor.ordered)
-                if factor.doubles and own:
-                    panel.set_xscale("log", base=2)
-                    panel.set_xticks(
-                        [float(level) for level in factor.levels], [f"{level:g}" for level in factor.levels]
-                    )
-                    panel.minorticks_off()
-                panel.set_xlabel(factor.title)
-                panel.set_ylabel(outcome_title(key))
-                panel.grid(alpha=0.3)
-                if not own:
-                    panel.text(0.5, 0.5, "no curve", transform=panel.transAxes, ha="center")
+        figure = _figure(0.8 + PANEL_INCHES[0] * columns, 0.6 + PANEL_INCHES[1] * rows)
+        axes = figure.subplots(rows, columns, squeeze=False)
+        for panel in axes.flat[len(pairs) :]:
+            panel.set_axis_off()
+        for panel, (key, factor) in zip(axes.flat, pairs, strict=False):
+            own = [one for one in drawn if (one.outcome, one.factor) == (key, factor.name)]
+            _panel(panel, own, key, factor, inks)
         handles: dict[str, Any] = {}
         for panel in axes.flat:
             for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
@@ -128,6 +124,20 @@ def dependence_figure(found: Correlation, suffix: str = ".svg") -> bytes | None:
             list(handles.values()), list(handles), loc="outside upper center", ncols=max(1, len(handles)), frameon=False
         )
         return _bytes(figure, suffix)
+
+
+def _panel(panel: Axes, own: Sequence[Dependence], outcome: str, factor: Factor, inks: Mapping[str, Ink]) -> None:
+    for one in own:
+        _draw(panel, one, inks[one.scope], factor.ordered)
+    if factor.doubles and own:
+        panel.set_xscale("log", base=2)
+        panel.set_xticks([float(level) for level in factor.levels], [f"{level:g}" for level in factor.levels])
+        panel.minorticks_off()
+    panel.set_xlabel(factor.title)
+    panel.set_ylabel(outcome_title(outcome))
+    panel.grid(alpha=0.3)
+    if not own:
+        panel.text(0.5, 0.5, "no curve", transform=panel.transAxes, ha="center")
 
 
 def _draw(panel: Axes, one: Dependence, ink: Ink, ordered: bool) -> None:

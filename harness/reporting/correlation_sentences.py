@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.correlation.analysis import Correlation
@@ -111,26 +111,42 @@ def _change(factor: str, change: str, factors: Mapping[str, Factor]) -> str:
 
 
 def _nothing_found(found: Correlation, factors: Mapping[str, Factor]) -> Iterable[Sentence]:
-    grouped: dict[tuple[str, str, str], list[Effect]] = {}
+    by_change: dict[tuple[str, str, str], list[Effect]] = {}
     for one in found.effects:
         if one.difference is not None and not one.found:
-            grouped.setdefault((one.scope, one.factor, one.change), []).append(one)
-    for (scope, factor, change), own in grouped.items():
-        tested = [one for one in own if one.q is not None]
-        if tested:
-            named = ", ".join(outcome_words(one.outcome) for one in tested)
-            text = (
-                f"{where(scope)}, {_change(factor, change, factors)} is not distinguishable from no change in {named}."
-            )
-            yield Sentence(text, tuple(one.id for one in tested), scope)
-        untested = [one for one in own if one.q is None]
-        if untested:
-            named = ", ".join(outcome_words(one.outcome) for one in untested)
-            reasons = "; ".join(
-                dict.fromkeys(one.reason or "the change is the same in every block" for one in untested)
-            )
-            text = f"{where(scope)}, {_change(factor, change, factors)}: no test for {named}: {reasons}."
-            yield Sentence(text, tuple(one.id for one in untested), scope)
+            by_change.setdefault((one.scope, one.factor, one.change), []).append(one)
+    # Changes of one factor that say the same of the same outcomes stand in one sentence.
+    alike: dict[tuple[str, str, str], list[tuple[str, list[Effect]]]] = {}
+    for (scope, factor, change), own in by_change.items():
+        for words, some in _why_not_found(own):
+            alike.setdefault((scope, factor, words), []).append((change, some))
+    for (scope, factor, words), members in alike.items():
+        changes = _changes(factor, [change for change, _ in members], factors)
+        ids = tuple(one.id for _, some in members for one in some)
+        yield Sentence(f"{where(scope)}, {changes}{words}", ids, scope)
+
+
+def _why_not_found(own: Sequence[Effect]) -> Iterable[tuple[str, list[Effect]]]:
+    """Of effects of one change the tested and the untested ones, each with the end of a sentence."""
+    tested, untested = [one for one in own if one.q is not None], [one for one in own if one.q is None]
+    if tested:
+        yield f" is not distinguishable from no change in {_named(tested)}.", tested
+    if untested:
+        reasons = dict.fromkeys(one.reason or "the change is the same in every block" for one in untested)
+        yield f": no test for {_named(untested)}: {'; '.join(reasons)}.", untested
+
+
+def _named(effects: Sequence[Effect]) -> str:
+    return ", ".join(outcome_words(one.outcome) for one in effects)
+
+
+def _changes(factor: str, changes: Sequence[str], factors: Mapping[str, Factor]) -> str:
+    """One change in words, or several from one reference."""
+    if len(changes) == 1 or not all(" against " in change for change in changes):
+        return " or ".join(_change(factor, change, factors) for change in changes)
+    levels = [change.split(" against ", 1)[0] for change in changes]
+    reference = changes[0].split(" against ", 1)[1]
+    return f"{name_of(factor, factors)} {', '.join(levels[:-1])} or {levels[-1]} instead of {reference}"
 
 
 def _interactions(found: Correlation, factors: Mapping[str, Factor]) -> Iterable[Sentence]:
@@ -180,7 +196,7 @@ def _shares(found: Correlation, factors: Mapping[str, Factor]) -> Iterable[Sente
             explained = f"what explains how much: {each}" if each else "no factor explains a hundredth"
             text = (
                 f"{start} the variance of {outcome_words(outcome)} inside blocks, {explained}; "
-                f"{percent(rest.value)} is left to chance."
+                f"{percent(min(rest.value or 0.0, 1.0))} is left to chance."
             )
             yield Sentence(text, tuple(s.id for s in (*told, rest)), scope)
 

@@ -26,7 +26,7 @@ from harness.analysis.correlation.associations import FALSE_DISCOVERY_RATE, benj
 from harness.analysis.correlation.effects import Contrast, contrasts_of
 from harness.analysis.correlation.factors import Factor
 from harness.analysis.correlation.jackknife import CONFIDENCE
-from harness.analysis.correlation.mixed_fit import Fit, centred, fit_blocks
+from harness.analysis.correlation.mixed_fit import Fit, centred, fit_blocks, fit_fixed
 from harness.analysis.correlation.scopes import Scope, logarithm_if_positive
 
 if TYPE_CHECKING:
@@ -169,16 +169,16 @@ def _model(scope: Scope, frameworks: Sequence[str], key: str, mask: NDArray[np.b
     if float(np.ptp(values)) <= ROUNDING * float(np.abs(values).max()):
         return replace(nothing, reason="the outcome has one value")
     intercepts = (own[:, None] == numbers[None, :]).astype(float)
-    fit = fit_blocks(values, intercepts, columns, blocks, degrees)
-    if not np.sqrt(fit.residual_variance) > ROUNDING * max(1.0, float(np.abs(values).max())):
+    plain = fit_fixed(values, intercepts, columns, blocks, degrees, "")
+    if not np.sqrt(plain.residual_variance) > ROUNDING * max(1.0, float(np.abs(values).max())):
         return replace(nothing, reason=NOTHING_LEFT)
+    fit = fit_blocks(values, intercepts, columns, blocks, degrees)
     slopes = [
         _slope(frameworks[framework], contrast, fit, index, degrees)
         for index, (framework, contrast) in enumerate(names)
     ]
     slopes += [
-        Slope("", frameworks[framework], factor, "", None, None, None, None, why)
-        for framework, factor, why in absent
+        Slope("", frameworks[framework], factor, "", None, None, None, None, why) for framework, factor, why in absent
     ]
     return replace(
         nothing,
@@ -226,9 +226,7 @@ def _design(
     return columns, names, absent, tuple(dict.fromkeys(left_out))
 
 
-def _own_contrasts(
-    factor: Factor, scope: Scope, mask: NDArray[np.bool_], inside: NDArray[np.bool_]
-) -> list[Contrast]:
+def _own_contrasts(factor: Factor, scope: Scope, mask: NDArray[np.bool_], inside: NDArray[np.bool_]) -> list[Contrast]:
     """The changes of a factor on one framework: names against the first level that this framework has."""
     codes = factor.codes(scope.frame.loc[mask, factor.name])
     present = np.unique(codes[inside])

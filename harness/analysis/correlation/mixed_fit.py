@@ -51,7 +51,7 @@ def fit_blocks(
     count = int(blocks.max()) + 1
     if len(values) > MOST_TRIALS or count > MOST_BLOCKS:
         why = f"{len(values)} trials in {count} blocks: MixedLM is tried up to {MOST_TRIALS} and {MOST_BLOCKS}"
-        return _fixed(values, intercepts, columns, blocks, degrees, why)
+        return fit_fixed(values, intercepts, columns, blocks, degrees, why)
     from statsmodels.regression.mixed_linear_model import MixedLM
     from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
@@ -79,10 +79,10 @@ def fit_blocks(
         else:
             slopes = unit * np.asarray(found.fe_params)[skip:]
             return Fit(slopes, unit**2 * covariance, unit**2 * scale, unit**2 * variance, None)
-    return _fixed(values, intercepts, columns, blocks, degrees, why)
+    return fit_fixed(values, intercepts, columns, blocks, degrees, why)
 
 
-def _fixed(
+def fit_fixed(
     values: NDArray[np.float64],
     intercepts: NDArray[np.float64],
     columns: NDArray[np.float64],
@@ -90,6 +90,12 @@ def _fixed(
     degrees: int,
     why: str,
 ) -> Fit:
+    """The model with a fixed effect of each block: least squares on differences from the block's mean.
+
+    Args:
+        values, intercepts, columns, blocks, degrees: as in `fit_blocks`.
+        why: why it stands for the mixed model.
+    """
     inner = centred(np.concatenate([columns, intercepts[:, 1:], values[:, None]], axis=1), blocks)
     design, outcome = inner[:, :-1], inner[:, -1]
     inverse = np.linalg.pinv(design.T @ design, hermitian=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.correlation.jackknife import groups_of
+from harness.analysis.correlation.jackknife import FEWEST_BLOCKS, groups_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,8 @@ NOTHING_LEFT = 1e-9
 
 @dataclass(frozen=True)
 class RankCorrelations:
-    """Coefficients (factors, outcomes) of all rows, and (groups, factors, outcomes) without each group.
+    """Coefficients (factors, outcomes) of all rows, and (groups, factors, outcomes) without each group; of fewer
+    than `FEWEST_BLOCKS` blocks no groups.
 
     NaN where a coefficient does not exist: a column has one value, or the other factors explain it wholly.
     """
@@ -52,10 +53,10 @@ def rank_correlations(
     groups, count = groups_of(blocks, int(blocks.max()) + 1)
     shape = (factors.shape[1], outcomes.shape[1])
     whole = _coefficients(codes, controls, np.ones(len(blocks), dtype=bool), shape)
-    parts = [_coefficients(codes, controls, groups != group, shape) for group in range(count)]
-    return RankCorrelations(
-        whole[0], np.array([part[0] for part in parts]), whole[1], np.array([part[1] for part in parts])
-    )
+    left = range(count) if count >= FEWEST_BLOCKS else ()  # of fewer blocks there are no intervals
+    parts = [_coefficients(codes, controls, groups != group, shape) for group in left]
+    without = [np.array([part[i] for part in parts]).reshape(-1, *shape) for i in (0, 1)]
+    return RankCorrelations(whole[0], without[0], whole[1], without[1])
 
 
 def midranks(codes: NDArray[np.int64]) -> NDArray[np.float64]:

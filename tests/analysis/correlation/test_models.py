@@ -112,7 +112,9 @@ def test_the_mixed_model_is_that_of_statsmodels() -> None:
         low, high = expected.conf_int()[index]
         assert one.low < low
         assert one.high > high
-        assert one.high - one.low == pytest.approx((high - low) * stats.t.ppf(0.975, 70) / stats.norm.ppf(0.975), rel=5e-3)
+        assert one.high - one.low == pytest.approx(
+            (high - low) * stats.t.ppf(0.975, 70) / stats.norm.ppf(0.975), rel=5e-3
+        )
     assert model.block_sd == pytest.approx(float(np.sqrt(np.asarray(expected.cov_re)[0, 0])), rel=1e-2)
 
 
@@ -169,7 +171,10 @@ def test_shares_of_complete_blocks_are_those_of_the_analysis_of_variance() -> No
     logs = np.log(frame["training_time_s"])
     inside = logs - logs.groupby(frame["block"]).transform("mean")
     # In complete blocks: squares of the means of a cell, without those of the factors that it is made of.
-    squares = {name: float((inside.groupby([frame[k] for k in keys]).transform("mean") ** 2).sum()) for name, keys in cells.items()}
+    squares = {
+        name: float((inside.groupby([frame[k] for k in keys]).transform("mean") ** 2).sum())
+        for name, keys in cells.items()
+    }
     for name, keys in cells.items():
         squares[name] -= sum(squares[one] for one in keys) if len(keys) > 1 else 0.0
     degrees = {"framework": 1, "batch_size": 3, "blas": 1}
