@@ -14,6 +14,7 @@ from harness import __version__
 from harness.cli import (
     adapter,
     compare,
+    correlate,
     data,
     doctor,
     frameworks,
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command()(plan.plan)
 app.command()(run.run)
 app.command()(compare.compare)
+app.command()(correlate.correlate)
 app.command()(report.report)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)
