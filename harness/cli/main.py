@@ -13,6 +13,7 @@ import typer
 from harness import __version__
 from harness.cli import (
     adapter,
+    claims,
     compare,
     data,
     doctor,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command()(plan.plan)
 app.command()(run.run)
 app.command()(compare.compare)
+app.command()(claims.claims)
 app.command()(report.report)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)

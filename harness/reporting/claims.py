@@ -1,0 +1,339 @@
+"""Verdicts on claims as text, Markdown, LaTeX, CSV and plain values."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.analysis.claims import Evaluation, Part, Verdict
+from harness.analysis.columns import column_for
+from harness.reporting.policies import aligned
+from harness.reporting.text import latex_escaped, markdown_escaped, one_line
+
+FORMAT_VERSION = 1
+"""Version of the JSON form. History: 1, the first form."""
+
+HEADERS = ("claim", "verdict", "of", "measured", "interval", "claimed", "blocks", "records")
+NUMERIC = (False, False, False, True, False, False, True, True)
+
+HOW_TO_READ = (
+    "Supported: every interval lies wholly inside the claimed region. Refuted: one lies wholly outside, so that the claim cannot hold. "
+    "Undecided: neither. The unit is the block (one seed); cells are compared block by block: ratios by their logarithms. "
+    "The intervals of a claim with several comparisons are adjusted by Holm's correction: their level stands beside them."
+)
+
+CSV_FIELDS = (
+    "claim",
+    "verdict",
+    "more_blocks",
+    "dataset",
+    "content_sha256",
+    "host",
+    "profile",
+    "of",
+    "outcome",
+    "scale",
+    "value",
+    "low",
+    "high",
+    "level",
+    "low_95",
+    "high_95",
+    "claimed_low",
+    "claimed_high",
+    "p",
+    "decided",
+    "blocks",
+    "reasons",
+    "notes",
+    "records",
+)
+
+
+def claims_text(found: Sequence[Evaluation], store: Path | str) -> str:
+    """One table, and below it of every claim what it says, where it stands, what it rests on, what to do next."""
+    rows = [list(HEADERS), *(row for one in found for row in _rows(one))]
+    parts = [aligned(rows, right=NUMERIC), _tally(found), HOW_TO_READ]
+    for one in found:
+        lines = [f"{one.claim.name}: {verdict_words(one)}", *(f"  {line}" for line in details(one, store))]
+        parts.append("\n".join(one_line(line) for line in lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def claims_markdown(found: Sequence[Evaluation], store: Path | str) -> str:
+    """The same in GitHub's Markdown."""
+    rows = [[markdown_escaped(text) for text in row] for row in (HEADERS, *(row for one in found for row in _rows(one)))]
+    rule = ["---:" if right else "---" for right in NUMERIC]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:]))
+    parts = [table, markdown_escaped(_tally(found)), markdown_escaped(HOW_TO_READ)]
+    for one in found:
+        listed = "\n".join(f"  * {markdown_escaped(line)}" for line in details(one, store))
+        parts.append(f"* **{markdown_escaped(one.claim.name)}**: {markdown_escaped(verdict_words(one))}\n{listed}")
+    return "\n\n".join(parts) + "\n"
+
+
+def claims_latex(found: Sequence[Evaluation]) -> str:
+    r"""A `table` environment with booktabs rules (`\usepackage{booktabs}`); reasons stand below; every text is escaped."""
+    rows = [" & ".join(latex_escaped(text) for text in row) + r" \\" for row in (HEADERS, *(r for o in found for r in _rows(o)))]
+    below = [f"{one.claim.name}: {text}" for one in found for text in (*one.reasons, *one.notes)]
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{latex_escaped(f'{_tally(found)} {HOW_TO_READ}')}}}",
+        rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in NUMERIC)}}}",
+        r"\toprule",
+        rows[0],
+        r"\midrule",
+        *rows[1:],
+        r"\bottomrule",
+        r"\end{tabular}",
+        "",
+        r"\medskip",
+        r"{\footnotesize\raggedright",
+        *(rf"{latex_escaped(line)}\par" for line in below),
+        r"}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def claims_csv(found: Sequence[Evaluation]) -> str:
+    """One line a comparison, one of a claim without any; values unrounded; reasons, notes and records as JSON lists."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, CSV_FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for one in found:
+        for part in one.parts or (None,):
+            values = _csv_row(one, part)
+            writer.writerow({key: "" if value is None else value for key, value in values.items()})
+    return buffer.getvalue()
+
+
+def claims_json(found: Sequence[Evaluation], store: Path | str) -> str:
+    """Everything, unrounded; a bound that is not there is null."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "dlgauge_version": harness.__version__,
+        "store": str(store),
+        "correction": "Holm: of m comparisons the k-th in the order of p has an interval of level 1 - 0.05 / (m - k + 1)",
+        "claims": [_plain(one, store) for one in found],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def verdict_words(one: Evaluation) -> str:
+    """The verdict, of an undecided one with the number of further blocks."""
+    if one.verdict is not Verdict.UNDECIDED:
+        return one.verdict.value
+    if one.more_blocks is None:
+        return "undecided (it cannot be told after how many more blocks)"
+    return f"undecided ({one.more_blocks} more block{'s' if one.more_blocks != 1 else ''})"
+
+
+def details(one: Evaluation, store: Path | str) -> list[str]:
+    """What stands below the table on a claim."""
+    entry = one.claim.entry
+    lines = [f"finding: {_sentence(entry.finding)}"]
+    if entry.reading:
+        lines.append(f"read as: {_sentence(entry.reading)}")
+    lines.append(f"source: {_sentence(entry.source.text)} ({_sentence(one.claim.paper)})")
+    published = {name: cell.published for name, cell in (entry.cells or {}).items() if cell.published is not None}
+    if published:
+        lines.append("published: " + ", ".join(f"{name} {value:.10g}" for name, value in published.items()))
+    if one.conditions:
+        lines.append(f"records of: {_conditions(one.conditions)}")
+    lines += [f"why: {text}" for text in one.reasons]
+    lines += [f"note: {text}" for text in one.notes]
+    if one.records:
+        lines.append("records: " + "; ".join(_records_by_cell(one)))
+    lines += [f"next: {command}" for command in next_commands(one, store)]
+    return lines
+
+
+def next_commands(one: Evaluation, store: Path | str) -> list[str]:
+    """The command that would decide an undecided claim, or measure one that has no records."""
+    if one.verdict is Verdict.UNDECIDED and one.studies:
+        blocks = (one.n or 0) + (one.more_blocks or (2 if one.n == 1 else 0))
+        if blocks <= (one.n or 0):
+            return []
+        seeds = f"with `seeds: {{first: 1, count: {blocks}}}` in the study"
+        return [f"{_run(study, store)}  ({seeds})" for study in one.studies]
+    if one.verdict is Verdict.NOT_COMPARABLE and not one.records and one.claim.entry.study:
+        return [_run(one.claim.entry.study, store)]
+    return []
+
+
+def _run(study: str, store: Path | str) -> str:
+    return shlex.join(["dlgauge", "run", study, "--store", str(store)])
+
+
+def _rows(one: Evaluation) -> list[list[str]]:
+    records = str(len(one.records)) if one.records else ""
+    if not one.parts:
+        return [[one.claim.name, one.verdict.value, "", "", "", "", "", records]]
+    rows = []
+    for index, part in enumerate(one.parts):
+        own = [one.claim.name, verdict_words(one)] if index == 0 else ["", _part_words(part)]
+        if index == 0 and len(one.parts) > 1:
+            rows.append([*own, "", "", "", "", "" if one.n is None else str(one.n), records])
+            own = ["", _part_words(part)]
+        last = records if len(one.parts) == 1 else ""
+        rows.append([*own, _of(part), *_numbers(part), str(part.n), last])
+    return rows
+
+
+def _part_words(part: Part) -> str:
+    return {True: "  inside", False: "  outside", None: "  open"}[part.decided]
+
+
+def _of(part: Part) -> str:
+    return f"{part.outcome} {part.name}"
+
+
+def _numbers(part: Part) -> list[str]:
+    """Measured value, interval, region."""
+    column = column_for(part.outcome)
+    scale = 1.0 if part.scale == "ratio" else column.scale
+    unit = "×" if part.scale == "ratio" else _unit(part)
+    interval = "no interval"
+    if part.low is not None and part.high is not None:
+        interval = f"{_short(part.low / scale)} to {_short(part.high / scale)}"
+        if part.alpha < 0.05:
+            interval += f" ({100 * (1 - part.alpha):.4g} %)"
+    return [f"{_short(part.value / scale)} {unit}".strip(), interval, _region(part, scale)]
+
+
+def _unit(part: Part) -> str:
+    column = column_for(part.outcome)
+    if column.unit == "percent":
+        return "points" if part.scale == "difference" else "%"
+    return {"bytes": "MiB", "1": "", "cpu_s": "s"}.get(column.unit, column.unit)
+
+
+def _region(part: Part, scale: float) -> str:
+    low, high = part.claimed_low / scale, part.claimed_high / scale
+    if math.isinf(high):
+        return f"above {_short(low)}"
+    if math.isinf(low) or (part.scale == "ratio" and low == 0):
+        return f"below {_short(high)}"
+    return f"{_short(low)} to {_short(high)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _tally(found: Sequence[Evaluation]) -> str:
+    counts = Counter(one.verdict for one in found)
+    names = len({one.claim.name for one in found})
+    told = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
+    return f"{names} claim{'s' if names != 1 else ''}: {told or 'none'}."
+
+
+def _conditions(conditions: Mapping[str, Any]) -> str:
+    words = {"content_sha256": "content", "host": "machine", "memory_bytes": "memory limit in bytes"}
+    told = []
+    for name, value in conditions.items():
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            continue
+        text = str(value)[:12] if name == "content_sha256" else f"{value:g}" if isinstance(value, float) else str(value)
+        told.append(f"{words.get(name, name)} {text}")
+    return ", ".join(told)
+
+
+def _records_by_cell(one: Evaluation) -> list[str]:
+    cells: dict[str, list[str]] = {}
+    for record in one.records:
+        cells.setdefault(record.cell, []).append(record.id)
+    return [f"{cell}: {' '.join(ids)}" for cell, ids in cells.items()]
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _csv_row(one: Evaluation, part: Part | None) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(CSV_FIELDS)
+    row.update({name: one.conditions.get(name) for name in ("dataset", "content_sha256", "host", "profile")})
+    row.update(
+        claim=one.claim.name,
+        verdict=one.verdict.value,
+        more_blocks=one.more_blocks,
+        reasons=_list(one.reasons),
+        notes=_list(one.notes),
+        records=_list(record.id for record in one.records),
+    )
+    if part is not None:
+        row.update(
+            {
+                "of": part.name,
+                "outcome": part.outcome,
+                "scale": part.scale,
+                "value": part.value,
+                "low": part.low,
+                "high": part.high,
+                "level": 1 - part.alpha,
+                "low_95": part.low_95,
+                "high_95": part.high_95,
+                "claimed_low": _finite(part.claimed_low),
+                "claimed_high": _finite(part.claimed_high),
+                "p": part.p,
+                "decided": {True: "inside", False: "outside", None: None}[part.decided],
+                "blocks": part.n,
+            }
+        )
+    return row
+
+
+def _list(values: Iterable[str]) -> str:
+    return json.dumps(list(values), ensure_ascii=False)
+
+
+def _plain(one: Evaluation, store: Path | str) -> dict[str, Any]:
+    entry = one.claim.entry
+    parts = []
+    for part in one.parts:
+        values = asdict(part)
+        values["level"] = 1 - values.pop("alpha")
+        values["claimed_low"], values["claimed_high"] = _finite(part.claimed_low), _finite(part.claimed_high)
+        parts.append(values)
+    return {
+        "claim": one.claim.name,
+        "paper": one.claim.paper,
+        "where": f"{one.claim.path}:{one.claim.line}",
+        "finding": _sentence(entry.finding),
+        "reading": _sentence(entry.reading) if entry.reading else None,
+        "source": entry.source.model_dump(),
+        "relation": entry.relation.model_dump(),
+        "scope": entry.scope.model_dump(),
+        "published": {name: cell.published for name, cell in (entry.cells or {}).items()},
+        "verdict": one.verdict.value,
+        "more_blocks": one.more_blocks,
+        "blocks": one.n,
+        "conditions": {key: _null(value) for key, value in one.conditions.items()},
+        "comparisons": parts,
+        "reasons": list(one.reasons),
+        "notes": list(one.notes),
+        "records": [asdict(record) for record in one.records],
+        "next": next_commands(one, store),
+    }
+
+
+def _null(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
