@@ -87,6 +87,8 @@ def _machine(group: Group) -> tuple[str, str]:
 def _device(claim: Claim, group: Group) -> Iterable[str]:
     """Cells that were not trained on the claim's device. No scope carries a CPU over to a GPU."""
     wanted = claim.published.device
+    if wanted is None:
+        return
     for one in group.cells:
         record = _first_record([one])
         profile = record.specification.get("profile") if record is not None else None
