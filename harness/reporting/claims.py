@@ -18,9 +18,14 @@ from harness.analysis.claims import Evaluation, Part, Verdict
 from harness.analysis.columns import column_for
 from harness.reporting.policies import aligned
 from harness.reporting.text import latex_escaped, markdown_escaped, one_line
+from harness.reporting.verdicts import seed_text
+from harness.study import study_names
 
 FORMAT_VERSION = 1
 """Version of the JSON form. History: 1, the first form."""
+
+FEWEST_BLOCKS = 3
+"""With one block there is no spread, with two hardly one."""
 
 HEADERS = ("claim", "verdict", "of", "measured", "interval", "claimed", "blocks", "records")
 NUMERIC = (False, False, False, True, False, False, True, True)
@@ -156,25 +161,32 @@ def details(one: Evaluation, store: Path | str) -> list[str]:
     lines += [f"note: {text}" for text in one.notes]
     if one.records:
         lines.append("records: " + "; ".join(_records_by_cell(one)))
-    lines += [f"next: {command}" for command in next_commands(one, store)]
+    lines += [f"next: {command}  ({gives})" for command, gives in next_commands(one, store)]
     return lines
 
 
-def next_commands(one: Evaluation, store: Path | str) -> list[str]:
-    """The command that would decide an undecided claim, or measure one that has no records."""
-    if one.verdict is Verdict.UNDECIDED and one.studies:
-        blocks = (one.n or 0) + (one.more_blocks or (2 if one.n == 1 else 0))
-        if blocks <= (one.n or 0):
-            return []
-        seeds = f"with `seeds: {{first: 1, count: {blocks}}}` in the study"
-        return [f"{_run(study, store)}  ({seeds})" for study in one.studies]
+def next_commands(one: Evaluation, store: Path | str) -> list[tuple[str, str]]:
+    """The command that would decide an undecided claim, or measure one that has no records; and what it gives."""
     if one.verdict is Verdict.NOT_COMPARABLE and not one.records and one.claim.entry.study:
-        return [_run(one.claim.entry.study, store)]
-    return []
+        return [(_run(one.claim.entry.study, store), f"the cells that study {one.claim.entry.study} measures")]
+    if one.verdict is not Verdict.UNDECIDED or not one.records:
+        return []
+    if one.more_blocks is not None:
+        gives = f"{one.more_blocks} more block{'s' if one.more_blocks != 1 else ''}, which would decide it at this spread"
+        more = one.more_blocks
+    elif one.n is not None and one.n < FEWEST_BLOCKS:
+        more = FEWEST_BLOCKS - one.n
+        gives = f"{more} more block{'s' if more != 1 else ''}: then there is a spread, and with it how many would decide"
+    else:
+        return []
+    seeds = seed_text({record.block for record in one.records}, more)
+    return [(f"{_run(study, store)} --seeds {seeds}", gives) for study in one.studies]
 
 
 def _run(study: str, store: Path | str) -> str:
-    return shlex.join(["dlgauge", "run", study, "--store", str(store)])
+    """The command for a study; of one that does not come with dlgauge only its user knows the file."""
+    file = study if study in study_names() or Path(study).is_file() else f"{study}.yaml"
+    return shlex.join(["dlgauge", "run", file, "--store", str(store)])
 
 
 def _rows(one: Evaluation) -> list[list[str]]:
@@ -329,7 +341,7 @@ def _plain(one: Evaluation, store: Path | str) -> dict[str, Any]:
         "reasons": list(one.reasons),
         "notes": list(one.notes),
         "records": [asdict(record) for record in one.records],
-        "next": next_commands(one, store),
+        "next": [{"command": command, "gives": gives} for command, gives in next_commands(one, store)],
     }
 
 

@@ -14,6 +14,7 @@ from harness.analysis.claims.selection import CellRecords, Group, Selection, tex
 from harness.analysis.host import describe_host, machine_facts
 from harness.errors import DlgaugeError
 from harness.records import Record
+from harness.records.summary_keys import CONFIDENCE_KEYS
 from harness.validation import nearest
 from harness.workloads.datasets.description import VARIANT_SIGN
 
@@ -27,6 +28,14 @@ DIFFERENCE_WORDS: Mapping[Difference, str] = {
     "dataset_variant": "a variant of the dataset",
     "length": "shortened training",
 }
+SAME_ON_EVERY_MACHINE = frozenset(
+    (
+        *("top1_percent", "top5_percent", "test_loss", "final_training_loss", *CONFIDENCE_KEYS),
+        *("best_validation_step", "best_validation_top1_percent", "top1_at_best_validation_percent", "steps_done"),
+    )
+)
+"""Outcomes that other programs on the machine do not change."""
+
 NO_SCOPE = "the claim's scope does not carry over to that"
 
 
@@ -49,7 +58,7 @@ def held_against_source(claim: Claim, group: Group) -> Findings:
             reasons.append(f"{DIFFERENCE_WORDS[kind]}: {text}; {NO_SCOPE}")
     if (uneven := _uneven(group)) is not None:
         reasons.append(uneven)
-    return Findings(tuple(reasons), (*notes, *_record_notes(group)))
+    return Findings(tuple(reasons), (*notes, *_record_notes(claim, group)))
 
 
 def why_no_group(claim: Claim, selection: Selection, observations: Observations) -> tuple[str, ...]:
@@ -99,11 +108,7 @@ def _device(claim: Claim, group: Group) -> Iterable[str]:
 
 
 def _first_record(cells: Iterable[CellRecords]) -> Record | None:
-    for one in cells:
-        for path in one.rows["path"].tolist():
-            with contextlib.suppress(DlgaugeError):
-                return Record.read(Path(str(path)))
-    return None
+    return next((record for one in cells for record in _readable(one)), None)
 
 
 def _versions(claim: Claim, group: Group) -> Iterable[tuple[Difference, str]]:
@@ -144,13 +149,34 @@ def _uneven(group: Group) -> str | None:
     return f"the cells were trained for different shares of the source's steps: {listed}"
 
 
-def _record_notes(group: Group) -> Iterable[str]:
+def _record_notes(claim: Claim, group: Group) -> Iterable[str]:
     for one in group.cells:
         if one.left_out:
             yield f"cell {one.name!r}: {len(one.left_out)} earlier records of the same blocks are left out: {', '.join(one.left_out)}"
         if one.other_lengths:
             yield f"cell {one.name!r}: records of {', '.join(map(str, one.other_lengths))} steps are left for those of {', '.join(map(str, one.steps))}"
     yield from _certificates(group)
+    if set(claim.outcomes) - SAME_ON_EVERY_MACHINE:
+        yield from _disturbed(group)
+
+
+def _disturbed(group: Group) -> Iterable[str]:
+    """Records in which a signal of a disturbance was beyond its limit."""
+    signals: Counter[str] = Counter()
+    records = [record for one in group.cells for record in _readable(one)]
+    for record in records:
+        told = record.manifest.get("disturbances") or ()
+        signals.update({str(one.get("signal")) for one in told if isinstance(one, Mapping)})
+    count = sum(bool(record.manifest.get("disturbances")) for record in records)
+    if count:
+        listed = ", ".join(f"{signal} in {times}" for signal, times in sorted(signals.items()))
+        yield f"{count} of {len(records)} records were disturbed ({listed}): times are those of a disturbed machine"
+
+
+def _readable(one: CellRecords) -> Iterable[Record]:
+    for path in one.rows["path"].tolist():
+        with contextlib.suppress(DlgaugeError):
+            yield Record.read(Path(str(path)))
 
 
 def _certificates(group: Group) -> Iterable[str]:

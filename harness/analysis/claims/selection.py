@@ -175,8 +175,10 @@ def _mask(frame: pd.DataFrame, wanted: Mapping[str, Any], *, exact: bool = False
     for column, value in wanted.items():
         values = value if isinstance(value, tuple) else (value,)
         variants = column in WITH_VARIANTS and not exact
-        own = frame[column].tolist()
-        mask &= pd.Series([any(_same(one, other, variants) for other in values) for one in own], index=frame.index, dtype=bool)
+        own = frame[column]
+        there = own.dropna().unique().tolist()
+        meant = [found for found in there if any(_same(found, one, variants) for one in values)]
+        mask &= own.isin(meant) | (own.isna() & any(_is_null(one) for one in values))
     return mask
 
 
