@@ -76,7 +76,9 @@ def claims_text(found: Sequence[Evaluation], store: Path | str) -> str:
 
 def claims_markdown(found: Sequence[Evaluation], store: Path | str) -> str:
     """The same in GitHub's Markdown."""
-    rows = [[markdown_escaped(text) for text in row] for row in (HEADERS, *(row for one in found for row in _rows(one)))]
+    rows = [
+        [markdown_escaped(text) for text in row] for row in (HEADERS, *(row for one in found for row in _rows(one)))
+    ]
     rule = ["---:" if right else "---" for right in NUMERIC]
     table = "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:]))
     parts = [table, markdown_escaped(_tally(found)), markdown_escaped(HOW_TO_READ)]
@@ -88,7 +90,10 @@ def claims_markdown(found: Sequence[Evaluation], store: Path | str) -> str:
 
 def claims_latex(found: Sequence[Evaluation]) -> str:
     r"""A `table` environment with booktabs rules (`\usepackage{booktabs}`); reasons stand below; every text is escaped."""
-    rows = [" & ".join(latex_escaped(text) for text in row) + r" \\" for row in (HEADERS, *(r for o in found for r in _rows(o)))]
+    rows = [
+        " & ".join(latex_escaped(text) for text in row) + r" \\"
+        for row in (HEADERS, *(r for o in found for r in _rows(o)))
+    ]
     below = [f"{one.claim.name}: {text}" for one in found for text in (*one.reasons, *one.notes)]
     lines = [
         r"% needs \usepackage{booktabs}",
@@ -172,11 +177,15 @@ def next_commands(one: Evaluation, store: Path | str) -> list[tuple[str, str]]:
     if one.verdict is not Verdict.UNDECIDED or not one.records:
         return []
     if one.more_blocks is not None:
-        gives = f"{one.more_blocks} more block{'s' if one.more_blocks != 1 else ''}, which would decide it at this spread"
+        gives = (
+            f"{one.more_blocks} more block{'s' if one.more_blocks != 1 else ''}, which would decide it at this spread"
+        )
         more = one.more_blocks
     elif one.n is not None and one.n < FEWEST_BLOCKS:
         more = FEWEST_BLOCKS - one.n
-        gives = f"{more} more block{'s' if more != 1 else ''}: then there is a spread, and with it how many would decide"
+        gives = (
+            f"{more} more block{'s' if more != 1 else ''}: then there is a spread, and with it how many would decide"
+        )
     else:
         return []
     seeds = seed_text({record.block for record in one.records}, more)

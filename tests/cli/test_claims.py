@@ -121,7 +121,9 @@ def test_one_claim_of_one_study_into_a_file(store: Path, claims: Path, tmp_path:
         (("--claims", "nowhere.yaml"), "no such file"),
     ],
 )
-def test_a_wrong_name_is_an_error_and_no_traceback(store: Path, claims: Path, arguments: tuple[str, str], message: str) -> None:
+def test_a_wrong_name_is_an_error_and_no_traceback(
+    store: Path, claims: Path, arguments: tuple[str, str], message: str
+) -> None:
     own = () if arguments[0] == "--claims" else ("--claims", str(claims))
     result = dlgauge("claims", store, *own, *arguments)
     assert result.exit_code != 0

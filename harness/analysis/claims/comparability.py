@@ -126,7 +126,9 @@ def _versions(claim: Claim, group: Group) -> Iterable[tuple[Difference, str]]:
 
 def _variant(group: Group) -> Iterable[tuple[Difference, str]]:
     dataset = str(group.conditions.get("dataset"))
-    wanted = {str(value) for one in group.cells for key, value in one.cell.select.items() if key in ("dataset", "workload")}
+    wanted = {
+        str(value) for one in group.cells for key, value in one.cell.select.items() if key in ("dataset", "workload")
+    }
     if VARIANT_SIGN in dataset and not any(VARIANT_SIGN in one for one in wanted):
         yield "dataset_variant", f"{dataset} for {dataset.split(VARIANT_SIGN)[0]}"
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.analysis.policies.intervals import GRAIN_DEVIATION, pair_deviation, seeds_until
+from harness.analysis.policies.intervals import GRAIN_DEVIATION, MOST_MORE, pair_deviation
 
 LEVEL = 0.05
 ONE_BLOCK = "one block: no spread, so no interval"
@@ -160,8 +160,15 @@ def _needs(estimate: Estimate, low: float, high: float, alpha: float) -> int | N
     """Further blocks until the interval of this level ends before the nearest bound, if nothing else changes."""
     if estimate.error is None:
         return None
+    import numpy as np
+    from scipy import stats
+
+    distance = _distance(estimate, low, high)
+    totals = np.arange(max(estimate.n + 1, 2), estimate.n + MOST_MORE + 1)
     deviation = estimate.error * math.sqrt(estimate.n)
-    return seeds_until(deviation, _distance(estimate, low, high), estimate.n, 1 - alpha)
+    half_widths = stats.t.ppf(1 - alpha / 2, totals - 1) * deviation / np.sqrt(totals)
+    enough = np.flatnonzero(half_widths <= distance)
+    return int(totals[enough[0]]) - estimate.n if distance > 0 and len(enough) else None
 
 
 def t_quantile(probability: float, degrees: float) -> float:

@@ -195,7 +195,9 @@ def _measured(outcome: str, group: Group, notes: list[str]) -> Measured:
             listed = "; ".join(f"{reason} ({count})" for reason, count in missing.items())
             if not values:
                 raise NotComparable(f"{outcome} was not measured in any record of cell {one.name!r}: {listed}")
-            notes.append(f"cell {one.name!r}: {outcome} was not measured in {sum(missing.values())} of its records: {listed}")
+            notes.append(
+                f"cell {one.name!r}: {outcome} was not measured in {sum(missing.values())} of its records: {listed}"
+            )
         cells[one.name] = values
     return Measured(outcome, cells, _grain(outcome, str(group.conditions.get("dataset"))))
 

@@ -129,7 +129,9 @@ def _outcome_problems(entry: ClaimEntry) -> Found:
     if entry.relation.kind in ("best_of", "beaten") and entry.relation.better is None:
         known = SUMMARY_KEYS.get(entry.outcome or "")
         if known is not None and known.better is None:
-            yield Problem(("relation",), f"should have `better`: neither more nor less of {entry.outcome!r} is an advantage")
+            yield Problem(
+                ("relation",), f"should have `better`: neither more nor less of {entry.outcome!r} is an advantage"
+            )
 
 
 def _unknown_outcome(key_path: KeyPath, outcome: str) -> Found:

@@ -148,7 +148,9 @@ def question(relation: Relation, measured: Mapping[str, Measured]) -> Question:
     if isinstance(relation, Threshold):
         low, high = relation.bounds()
         low, high = low - relation.slack, high + relation.slack
-        means = [Comparison(name, one.outcome, "mean", mean_of(one.cells[name], one.grain), low, high) for name in names]
+        means = [
+            Comparison(name, one.outcome, "mean", mean_of(one.cells[name], one.grain), low, high) for name in names
+        ]
         return _all(means)
     raise NotComparable(relation.why)
 

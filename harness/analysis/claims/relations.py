@@ -193,16 +193,6 @@ class Untestable(FileModel):
 
 
 Relation = Annotated[
-    Order
-    | Ratio
-    | Difference
-    | Equal
-    | Different
-    | Trend
-    | BestOf
-    | Beaten
-    | Threshold
-    | NoneBestInAll
-    | Untestable,
+    Order | Ratio | Difference | Equal | Different | Trend | BestOf | Beaten | Threshold | NoneBestInAll | Untestable,
     Field(discriminator="kind"),
 ]

@@ -256,14 +256,18 @@ def _own_columns(cell: Cell, observations: Observations) -> list[str]:
     return [name for name in names if name in observations.frame.columns and name not in skipped]
 
 
-def _one_a_block(name: str, rows: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
+def _one_a_block(
+    name: str, rows: pd.DataFrame, columns: Sequence[str]
+) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
     """The latest record of each block, those left out, and why the records are no one cell."""
     problems = []
     for column in columns:
         values = list(dict.fromkeys("null" if _is_null(value) else text_of(value) for value in rows[column].tolist()))
         if len(values) > 1:
             listed = ", ".join(sorted(values)[:6]) + (", …" if len(values) > 6 else "")
-            problems.append(f"cell {name!r} mixes records that differ in {column} ({listed}): its select should tell which")
+            problems.append(
+                f"cell {name!r} mixes records that differ in {column} ({listed}): its select should tell which"
+            )
     ordered = rows.sort_values(["block", "started_at", "trial"], kind="stable")
     if not problems:
         twice = ordered[ordered.duplicated(["study", "block"], keep=False)]

@@ -85,7 +85,9 @@ def test_mixed_certificates_are_said_and_so_are_records_without_one() -> None:
     ]
     one = verdict(claim(FASTER, TWO), found)
     assert one.verdict is Verdict.SUPPORTED
-    assert any("mixed parity certificates" in note and "aaaaaaaaaaaa (3), bbbbbbbbbbbb (2)" in note for note in one.notes)
+    assert any(
+        "mixed parity certificates" in note and "aaaaaaaaaaaa (3), bbbbbbbbbbbb (2)" in note for note in one.notes
+    )
     assert any("1 of 6 records are covered by no parity certificate (torch)" in note for note in one.notes)
 
 
@@ -98,7 +100,7 @@ def test_a_cell_that_mixes_things_says_by_which_column() -> None:
 def test_cells_that_differ_in_more_than_the_claim_says_are_not_compared() -> None:
     found = [*records("caffe", [10, 11, 12]), *records("torch", [20, 21, 22], batch_size=128)]
     text = not_comparable(verdict(claim(FASTER, TWO), found))
-    assert "differ in batch_size, by which the claim does not tell them apart: 64 in caffe; 128 in torch" in text.replace(", 128", "; 128")
+    assert "differ in batch_size, by which the claim does not tell them apart: 64 in caffe, 128 in torch" in text
 
 
 def test_what_follows_from_a_setting_may_differ_with_it() -> None:
@@ -131,7 +133,7 @@ def test_an_outcome_that_no_record_of_a_cell_has_is_a_reason_and_one_that_some_l
 def test_a_ratio_of_values_that_are_not_positive_is_refused() -> None:
     found = [*records("caffe", [0.0, 1.0], "disk_read_bytes"), *records("torch", [1.0, 2.0], "disk_read_bytes")]
     text = not_comparable(verdict(claim(FASTER, TWO, "disk_read_bytes"), found))
-    assert "disk_read_bytes of cell 'torch' is not above 0" in text.replace("'caffe'", "'torch'")
+    assert "disk_read_bytes of cell 'caffe' is not above 0" in text
 
 
 def test_one_level_makes_no_trend() -> None:
@@ -150,11 +152,18 @@ def test_a_column_that_no_study_varies() -> None:
     assert "no record varies 'optimizer.nesterov'" in not_comparable(verdict(one, pair()))
 
 
-PUBLISHED = {"hardware": "an old server", "cpu_model": "Old CPU", "device": "cpu", "frameworks": {"caffe": "1.0.0", "torch": "7"}}
+PUBLISHED = {
+    "hardware": "an old server",
+    "cpu_model": "Old CPU",
+    "device": "cpu",
+    "frameworks": {"caffe": "1.0.0", "torch": "7"},
+}
 
 
 def scoped(transfers: list[str], **options: Any) -> Any:
-    cells = {name: {"select": {"framework": name, "dataset": "mnist"}, "steps": options.pop("steps", 100)} for name in TWO}
+    cells = {
+        name: {"select": {"framework": name, "dataset": "mnist"}, "steps": options.pop("steps", 100)} for name in TWO
+    }
     return claim(FASTER, cells, published=PUBLISHED, scope={"transfers": transfers}, **options)
 
 
@@ -185,7 +194,9 @@ def test_the_same_kind_of_machine_is_known_by_its_cpu(tmp_path: Path) -> None:
         for seed in (1, 2, 3):
             machine = {**MACHINE, "cpu_model": "Old CPU 3.6 GHz"}
             write_record(tmp_path, framework, seed, machine=machine, summary={TIME: seconds + seed / 10})
-    (one,) = evaluate_claim(claim(FASTER, TWO, published=PUBLISHED, scope={"transfers": ["framework_version"]}), observations(tmp_path))
+    (one,) = evaluate_claim(
+        claim(FASTER, TWO, published=PUBLISHED, scope={"transfers": ["framework_version"]}), observations(tmp_path)
+    )
     assert one.verdict is Verdict.SUPPORTED
     assert not any("hardware" in note for note in one.notes)
 

@@ -63,17 +63,52 @@ THREE, TWO = ("caffe", "torch", "theano"), ("caffe", "torch")
         (RATIO, TWO, times({"caffe": 10, "torch": 25}), REFUTED),
         (RATIO, TWO, times({"caffe": 10, "torch": 15}), REFUTED),
         (RATIO, TWO, times({"caffe": 10, "torch": 20.2}, spread=0.5), UNDECIDED),
-        ({"kind": "ratio", "of": "torch", "to": "caffe", "at_least": 1.5}, TWO, times({"caffe": 10, "torch": 20}), SUPPORTED),
-        ({"kind": "ratio", "of": "torch", "to": "caffe", "at_most": 1.5}, TWO, times({"caffe": 10, "torch": 20}), REFUTED),
-        ({"kind": "equal", "relative_tolerance": 0.05}, THREE, times({"caffe": 10, "torch": 10.1, "theano": 9.9}), SUPPORTED),
-        ({"kind": "equal", "relative_tolerance": 0.05}, THREE, times({"caffe": 10, "torch": 10, "theano": 11}), REFUTED),
+        (
+            {"kind": "ratio", "of": "torch", "to": "caffe", "at_least": 1.5},
+            TWO,
+            times({"caffe": 10, "torch": 20}),
+            SUPPORTED,
+        ),
+        (
+            {"kind": "ratio", "of": "torch", "to": "caffe", "at_most": 1.5},
+            TWO,
+            times({"caffe": 10, "torch": 20}),
+            REFUTED,
+        ),
+        (
+            {"kind": "equal", "relative_tolerance": 0.05},
+            THREE,
+            times({"caffe": 10, "torch": 10.1, "theano": 9.9}),
+            SUPPORTED,
+        ),
+        (
+            {"kind": "equal", "relative_tolerance": 0.05},
+            THREE,
+            times({"caffe": 10, "torch": 10, "theano": 11}),
+            REFUTED,
+        ),
         ({"kind": "equal", "relative_tolerance": 0.05}, TWO, times({"caffe": 10, "torch": 10.5}), UNDECIDED),
-        ({"kind": "different", "relative_tolerance": 0.05}, THREE, times({"caffe": 10, "torch": 10, "theano": 11}), SUPPORTED),
-        ({"kind": "different", "relative_tolerance": 0.05}, THREE, times({"caffe": 10, "torch": 10.1, "theano": 9.9}), REFUTED),
+        (
+            {"kind": "different", "relative_tolerance": 0.05},
+            THREE,
+            times({"caffe": 10, "torch": 10, "theano": 11}),
+            SUPPORTED,
+        ),
+        (
+            {"kind": "different", "relative_tolerance": 0.05},
+            THREE,
+            times({"caffe": 10, "torch": 10.1, "theano": 9.9}),
+            REFUTED,
+        ),
         ({"kind": "best_of", "cell": "caffe"}, THREE, times({"caffe": 10, "torch": 12, "theano": 20}), SUPPORTED),
         ({"kind": "best_of", "cell": "torch"}, THREE, times({"caffe": 10, "torch": 12, "theano": 20}), REFUTED),
         ({"kind": "best_of", "cell": "caffe"}, THREE, times({"caffe": 10, "torch": 10.01, "theano": 20}), UNDECIDED),
-        ({"kind": "best_of", "cell": "theano", "better": "higher"}, THREE, times({"caffe": 10, "torch": 12, "theano": 20}), SUPPORTED),
+        (
+            {"kind": "best_of", "cell": "theano", "better": "higher"},
+            THREE,
+            times({"caffe": 10, "torch": 12, "theano": 20}),
+            SUPPORTED,
+        ),
         ({"kind": "beaten", "cell": "torch"}, THREE, times({"caffe": 10, "torch": 12, "theano": 20}), SUPPORTED),
         ({"kind": "beaten", "cell": "caffe"}, THREE, times({"caffe": 10, "torch": 12, "theano": 20}), REFUTED),
         ({"kind": "threshold", "at_most": 11.0}, ("caffe",), times({"caffe": 10}), SUPPORTED),
@@ -81,7 +116,9 @@ THREE, TWO = ("caffe", "torch", "theano"), ("caffe", "torch")
         ({"kind": "threshold", "at_most": 10.0}, ("caffe",), times({"caffe": 10}), UNDECIDED),
     ],
 )
-def test_relations_of_times(relation: Mapping[str, Any], cells: Sequence[str], found: list[Record], expected: Verdict) -> None:
+def test_relations_of_times(
+    relation: Mapping[str, Any], cells: Sequence[str], found: list[Record], expected: Verdict
+) -> None:
     one = verdict(claim(relation, cells), found)
     assert (one.verdict, one.reasons if expected is not UNDECIDED else ()) == (expected, ())
 
@@ -92,9 +129,19 @@ def test_relations_of_times(relation: Mapping[str, Any], cells: Sequence[str], f
         (POINTS, TWO, accuracies({"caffe": 96, "torch": 98}), SUPPORTED),
         (POINTS, TWO, accuracies({"caffe": 96, "torch": 96.5}), REFUTED),
         (POINTS, TWO, accuracies({"caffe": 96, "torch": 97}), UNDECIDED),
-        ({"kind": "order", "cells": ["torch", "caffe"], "direction": "falling"}, TWO, accuracies({"caffe": 96, "torch": 98}), SUPPORTED),
+        (
+            {"kind": "order", "cells": ["torch", "caffe"], "direction": "falling"},
+            TWO,
+            accuracies({"caffe": 96, "torch": 98}),
+            SUPPORTED,
+        ),
         ({"kind": "best_of", "cell": "torch"}, TWO, accuracies({"caffe": 96, "torch": 98}), SUPPORTED),
-        ({"kind": "best_of", "cell": "caffe", "tolerance": 3.0}, TWO, accuracies({"caffe": 96, "torch": 98}), SUPPORTED),
+        (
+            {"kind": "best_of", "cell": "caffe", "tolerance": 3.0},
+            TWO,
+            accuracies({"caffe": 96, "torch": 98}),
+            SUPPORTED,
+        ),
         ({"kind": "threshold", "at_least": 97.0, "slack": 1.2}, TWO, accuracies({"caffe": 96, "torch": 98}), SUPPORTED),
         ({"kind": "threshold", "at_least": 97.0}, TWO, accuracies({"caffe": 96, "torch": 98}), REFUTED),
         ({"kind": "equal", "tolerance": 0.25}, TWO, accuracies({"caffe": 99.1, "torch": 99.12}), SUPPORTED),
@@ -130,7 +177,9 @@ LEVELS = {"of": "batch_size", "select": {"framework": "torch"}}
         ({16: 40, 64: 20, 256: 20.01}, 0.0, UNDECIDED),
     ],
 )
-def test_a_trend_over_the_levels_that_were_measured(values: dict[int, float], tolerance: float, expected: Verdict) -> None:
+def test_a_trend_over_the_levels_that_were_measured(
+    values: dict[int, float], tolerance: float, expected: Verdict
+) -> None:
     relation = {"kind": "trend", "direction": "falling", "tolerance": tolerance}
     one = verdict(claim(relation, levels=LEVELS), swept(values))
     assert one.verdict is expected
@@ -205,7 +254,10 @@ def test_accuracies_without_spread_are_known_to_one_image_only() -> None:
 
 
 def test_cells_without_common_blocks_are_compared_without_pairs_and_it_is_said() -> None:
-    found = [*records("caffe", [10, 10.1, 9.9]), *(record("torch", block, {TIME: 20 + block / 10}) for block in (7, 8, 9))]
+    found = [
+        *records("caffe", [10, 10.1, 9.9]),
+        *(record("torch", block, {TIME: 20 + block / 10}) for block in (7, 8, 9)),
+    ]
     one = verdict(claim({"kind": "ratio", "of": "torch", "to": "caffe", "at_least": 1.5}, TWO), found)
     assert (one.verdict, one.parts[0].how) == (SUPPORTED, "Welch")
     assert any("without pairs" in note for note in one.notes)
@@ -234,7 +286,9 @@ def test_a_refuted_pair_refutes_the_order_whatever_is_open() -> None:
     values=st.lists(st.lists(st.floats(1, 100), min_size=4, max_size=4), min_size=3, max_size=3),
     seed=st.integers(0, 1000),
 )
-def test_neither_the_order_of_records_nor_the_names_of_blocks_change_a_verdict(values: list[list[float]], seed: int) -> None:
+def test_neither_the_order_of_records_nor_the_names_of_blocks_change_a_verdict(
+    values: list[list[float]], seed: int
+) -> None:
     chance = random.Random(seed)
     blocks = chance.sample(range(1, 50), 4)
 
@@ -282,4 +336,6 @@ def test_every_verdict_names_the_records_it_rests_on() -> None:
     found = times({"caffe": 10, "torch": 12, "theano": 20}, blocks=3)
     one: Evaluation = evaluate_claim(claim(ORDER, THREE), observe(found))[0]
     assert sorted(entry.id for entry in one.records) == sorted(entry.id for entry in found)
-    assert {(entry.cell, entry.block) for entry in one.records} == {(name, block) for name in THREE for block in (1, 2, 3)}
+    assert {(entry.cell, entry.block) for entry in one.records} == {
+        (name, block) for name in THREE for block in (1, 2, 3)
+    }
