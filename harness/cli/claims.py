@@ -68,11 +68,12 @@ def choose(every: tuple[Claim, ...], names: list[str] | tuple[str, ...]) -> tupl
 
 def _text(found: list[Evaluation], folder: Path, format_: Format) -> str:
     from harness.reporting import claims as reporting
+    from harness.reporting import claims_data
 
     if format_ is Format.JSON:
-        return reporting.claims_json(found, folder)
+        return claims_data.claims_json(found, folder)
     if format_ is Format.CSV:
-        return reporting.claims_csv(found)
+        return claims_data.claims_csv(found)
     if format_ is Format.MARKDOWN:
         return reporting.claims_markdown(found, folder)
     if format_ is Format.LATEX:

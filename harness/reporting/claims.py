@@ -1,28 +1,20 @@
-"""Verdicts on claims as text, Markdown, LaTeX, CSV and plain values."""
+"""Verdicts on claims as text, Markdown and LaTeX."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import harness
 from harness.analysis.claims import Evaluation, Part, Verdict
 from harness.analysis.columns import column_for
 from harness.reporting.policies import aligned
 from harness.reporting.text import latex_escaped, markdown_escaped, one_line
 from harness.reporting.verdicts import seed_text
 from harness.study import study_names
-
-FORMAT_VERSION = 1
-"""Version of the JSON form. History: 1, the first form."""
 
 FEWEST_BLOCKS = 3
 """With one block there is no spread, with two hardly one."""
@@ -31,36 +23,10 @@ HEADERS = ("claim", "verdict", "of", "measured", "interval", "claimed", "blocks"
 NUMERIC = (False, False, False, True, False, False, True, True)
 
 HOW_TO_READ = (
-    "Supported: every interval lies wholly inside the claimed region. Refuted: one lies wholly outside, so that the claim cannot hold. "
-    "Undecided: neither. The unit is the block (one seed); cells are compared block by block: ratios by their logarithms. "
-    "The intervals of a claim with several comparisons are adjusted by Holm's correction: their level stands beside them."
-)
-
-CSV_FIELDS = (
-    "claim",
-    "verdict",
-    "more_blocks",
-    "dataset",
-    "content_sha256",
-    "host",
-    "profile",
-    "of",
-    "outcome",
-    "scale",
-    "value",
-    "low",
-    "high",
-    "level",
-    "low_95",
-    "high_95",
-    "claimed_low",
-    "claimed_high",
-    "p",
-    "decided",
-    "blocks",
-    "reasons",
-    "notes",
-    "records",
+    "Supported: the intervals lie in the claimed regions so that the claim holds. Refuted: they lie so that it cannot "
+    "hold. Undecided: neither. The unit is the block (one seed); cells are compared block by block, ratios by their "
+    "logarithms. The intervals of a claim with several comparisons are adjusted by Holm's correction: their level "
+    "stands beside them."
 )
 
 
@@ -89,7 +55,7 @@ def claims_markdown(found: Sequence[Evaluation], store: Path | str) -> str:
 
 
 def claims_latex(found: Sequence[Evaluation]) -> str:
-    r"""A `table` environment with booktabs rules (`\usepackage{booktabs}`); reasons stand below; every text is escaped."""
+    r"""A `table` environment with booktabs rules (`\usepackage{booktabs}`); reasons below it; every text is escaped."""
     rows = [
         " & ".join(latex_escaped(text) for text in row) + r" \\"
         for row in (HEADERS, *(r for o in found for r in _rows(o)))
@@ -117,30 +83,6 @@ def claims_latex(found: Sequence[Evaluation]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def claims_csv(found: Sequence[Evaluation]) -> str:
-    """One line a comparison, one of a claim without any; values unrounded; reasons, notes and records as JSON lists."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, CSV_FIELDS, lineterminator="\n")
-    writer.writeheader()
-    for one in found:
-        for part in one.parts or (None,):
-            values = _csv_row(one, part)
-            writer.writerow({key: "" if value is None else value for key, value in values.items()})
-    return buffer.getvalue()
-
-
-def claims_json(found: Sequence[Evaluation], store: Path | str) -> str:
-    """Everything, unrounded; a bound that is not there is null."""
-    content = {
-        "format_version": FORMAT_VERSION,
-        "dlgauge_version": harness.__version__,
-        "store": str(store),
-        "correction": "Holm: of m comparisons the k-th in the order of p has an interval of level 1 - 0.05 / (m - k + 1)",
-        "claims": [_plain(one, store) for one in found],
-    }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def verdict_words(one: Evaluation) -> str:
     """The verdict, of an undecided one with the number of further blocks."""
     if one.verdict is not Verdict.UNDECIDED:
@@ -153,10 +95,10 @@ def verdict_words(one: Evaluation) -> str:
 def details(one: Evaluation, store: Path | str) -> list[str]:
     """What stands below the table on a claim."""
     entry = one.claim.entry
-    lines = [f"finding: {_sentence(entry.finding)}"]
+    lines = [f"finding: {sentence(entry.finding)}"]
     if entry.reading:
-        lines.append(f"read as: {_sentence(entry.reading)}")
-    lines.append(f"source: {_sentence(entry.source.text)} ({_sentence(one.claim.paper)})")
+        lines.append(f"read as: {sentence(entry.reading)}")
+    lines.append(f"source: {sentence(entry.source.text)} ({sentence(one.claim.paper)})")
     published = {name: cell.published for name, cell in (entry.cells or {}).items() if cell.published is not None}
     if published:
         lines.append("published: " + ", ".join(f"{name} {value:.10g}" for name, value in published.items()))
@@ -279,82 +221,6 @@ def _records_by_cell(one: Evaluation) -> list[str]:
     return [f"{cell}: {' '.join(ids)}" for cell, ids in cells.items()]
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Text of a file on one line."""
     return " ".join(text.split())
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _csv_row(one: Evaluation, part: Part | None) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(CSV_FIELDS)
-    row.update({name: one.conditions.get(name) for name in ("dataset", "content_sha256", "host", "profile")})
-    row.update(
-        claim=one.claim.name,
-        verdict=one.verdict.value,
-        more_blocks=one.more_blocks,
-        reasons=_list(one.reasons),
-        notes=_list(one.notes),
-        records=_list(record.id for record in one.records),
-    )
-    if part is not None:
-        row.update(
-            {
-                "of": part.name,
-                "outcome": part.outcome,
-                "scale": part.scale,
-                "value": part.value,
-                "low": part.low,
-                "high": part.high,
-                "level": 1 - part.alpha,
-                "low_95": part.low_95,
-                "high_95": part.high_95,
-                "claimed_low": _finite(part.claimed_low),
-                "claimed_high": _finite(part.claimed_high),
-                "p": part.p,
-                "decided": {True: "inside", False: "outside", None: None}[part.decided],
-                "blocks": part.n,
-            }
-        )
-    return row
-
-
-def _list(values: Iterable[str]) -> str:
-    return json.dumps(list(values), ensure_ascii=False)
-
-
-def _plain(one: Evaluation, store: Path | str) -> dict[str, Any]:
-    entry = one.claim.entry
-    parts = []
-    for part in one.parts:
-        values = asdict(part)
-        values["level"] = 1 - values.pop("alpha")
-        values["claimed_low"], values["claimed_high"] = _finite(part.claimed_low), _finite(part.claimed_high)
-        parts.append(values)
-    return {
-        "claim": one.claim.name,
-        "paper": one.claim.paper,
-        "where": f"{one.claim.path}:{one.claim.line}",
-        "finding": _sentence(entry.finding),
-        "reading": _sentence(entry.reading) if entry.reading else None,
-        "source": entry.source.model_dump(),
-        "relation": entry.relation.model_dump(),
-        "scope": entry.scope.model_dump(),
-        "published": {name: cell.published for name, cell in (entry.cells or {}).items()},
-        "verdict": one.verdict.value,
-        "more_blocks": one.more_blocks,
-        "blocks": one.n,
-        "conditions": {key: _null(value) for key, value in one.conditions.items()},
-        "comparisons": parts,
-        "reasons": list(one.reasons),
-        "notes": list(one.notes),
-        "records": [asdict(record) for record in one.records],
-        "next": [{"command": command, "gives": gives} for command, gives in next_commands(one, store)],
-    }
-
-
-def _null(value: Any) -> Any:
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return value.item() if hasattr(value, "item") else value

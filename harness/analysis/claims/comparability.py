@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.claims.cells import CellRecords, text_of
 from harness.analysis.claims.model import Claim, Difference
-from harness.analysis.claims.selection import CellRecords, Group, Selection, text_of
+from harness.analysis.claims.selection import Group, Selection
 from harness.analysis.host import describe_host, machine_facts
 from harness.errors import DlgaugeError
 from harness.records import Record
@@ -48,7 +49,7 @@ class Findings:
 
 
 def held_against_source(claim: Claim, group: Group) -> Findings:
-    """The conditions of records against those of the source: what the scope carries over is noted, all else is a reason."""
+    """The conditions of records against the source's: what the scope carries over is noted, all else is a reason."""
     reasons, notes = [*_device(claim, group), *group.problems], []
     found = [*_hardware(claim, group), *_versions(claim, group), *_variant(group), *_length(group)]
     for kind, text in found:
@@ -154,9 +155,11 @@ def _uneven(group: Group) -> str | None:
 def _record_notes(claim: Claim, group: Group) -> Iterable[str]:
     for one in group.cells:
         if one.left_out:
-            yield f"cell {one.name!r}: {len(one.left_out)} earlier records of the same blocks are left out: {', '.join(one.left_out)}"
+            left_out = f"{len(one.left_out)} earlier records of the same blocks are left out: {', '.join(one.left_out)}"
+            yield f"cell {one.name!r}: {left_out}"
         if one.other_lengths:
-            yield f"cell {one.name!r}: records of {', '.join(map(str, one.other_lengths))} steps are left for those of {', '.join(map(str, one.steps))}"
+            others, own = (", ".join(map(str, steps)) for steps in (one.other_lengths, one.steps))
+            yield f"cell {one.name!r}: records of {others} steps are left for those of {own}"
     yield from _certificates(group)
     if set(claim.outcomes) - SAME_ON_EVERY_MACHINE:
         yield from _disturbed(group)

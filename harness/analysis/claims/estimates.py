@@ -6,9 +6,9 @@ or more each, by Welch's interval. A value known to a grain (an accuracy of 10,0
 smaller deviation than the grain leaves it (`harness.analysis.policies.intervals`).
 
 An estimate is decided where its interval lies wholly inside, or wholly outside, the claimed region: p is the smallest
-alpha at which the 1 - alpha interval does so. In a family of m, Holm's correction: in the order of p the k-th is decided at
-alpha = 0.05 / (m - k + 1), and none after the first that fails. The interval shown has that level, so that it lies inside or
-outside exactly where the family says so. Source: S. Holm, Scand. J. Statistics 6 (1979), 65-70.
+alpha at which the 1 - alpha interval does so. In a family of m, Holm's correction: in the order of p the k-th is
+decided at alpha = 0.05 / (m - k + 1), and none after the first that fails. The interval shown has that level, so that
+it lies inside or outside exactly where the family says so. Source: S. Holm, Scand. J. Statistics 6 (1979), 65-70.
 """
 
 from __future__ import annotations

@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.claims.cells import CellRecords
 from harness.analysis.claims.comparability import held_against_source, why_no_group
 from harness.analysis.claims.estimates import LEVEL, Decision, decide, looks_inside
 from harness.analysis.claims.logic import State, evaluate
 from harness.analysis.claims.model import Claim
 from harness.analysis.claims.parts import Comparison, Measured, NotComparable, question
-from harness.analysis.claims.selection import CellRecords, Group, select
+from harness.analysis.claims.selection import Group, select
 from harness.analysis.columns import cost_column
 from harness.errors import DlgaugeError
 from harness.records import Record, cost_to_threshold

@@ -74,7 +74,8 @@ class Published(FileModel):
     Attributes:
         hardware: the machine in words.
         cpu_model: a part of the CPU's name by which a record's machine is known as the same kind; None: no machine is.
-        device: what trained; no scope carries over to another. None: it makes no difference to the finding, or is not told.
+        device: what trained; no scope carries over to another. None: it makes no difference,
+            or is not told.
         frameworks: framework -> its version; None where the source does not tell.
     """
 

@@ -106,7 +106,7 @@ class Measured:
         return Comparison(f"{of} - {to}", self.outcome, "difference", estimate, low, high)
 
     def above(self, of: str, than: str, scale: str | None, tolerance: float = 0.0) -> Comparison:
-        """The claim that `of` is above `than`, or below it by no more than `tolerance` (a share on the scale `ratio`)."""
+        """The claim that `of` is above `than`, or below it by `tolerance` at most (a share on the scale `ratio`)."""
         low = 1 / (1 + tolerance) if (scale or self.scale) == "ratio" else -tolerance
         return self.compare(of, than, scale, low, math.inf)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.claims.cells import DATA, PROFILE, CellRecords, differences, is_null, text_of
 from harness.analysis.claims.model import Cell, Claim
 from harness.analysis.factors import FACTORS, IDENTITY_FACTORS
 from harness.workloads.datasets.description import VARIANT_SIGN
@@ -20,61 +21,14 @@ if TYPE_CHECKING:
 
     from harness.analysis.observations import Observations
 
-DATA = ("dataset", "content_sha256")
-PROFILE = ("profile", "cpus", "threads", "precision", "memory_bytes")
 CONDITIONS = (*DATA, "host", *PROFILE)
 """Columns in which all records of a group agree; those of the profile only where the claim is not about one of them."""
 
 NOT_PART_OF_A_CELL = ("steps", "price_per_hour")
-"""Factors that records of one cell may differ in by themselves: the length is held to the source's apart, the price changes no
-measurement."""
-
-HYPER_PARAMETERS = ("batch_size", "learning_rate", "policy", "optimizer", "momentum", "weight_decay", "steps")
-IMPLIED = {
-    "framework": ("framework_version", "environment", "blas"),
-    "framework_version": ("environment", "blas"),
-    "environment": ("framework_version", "blas"),
-    "workload": ("network", *DATA),
-    "setting": HYPER_PARAMETERS,
-    "optimizer": ("momentum", "weight_decay"),
-    "policy": ("learning_rate",),
-    "batch_size": ("steps",),
-    **{name: PROFILE for name in PROFILE},
-}
-"""What follows from a column: cells that a claim tells apart by the one may differ in the others."""
+"""Factors that records of one cell may differ in by themselves: the length is held to the source's apart, the price
+changes no measurement."""
 
 WITH_VARIANTS = ("workload", "dataset")
-
-
-@dataclass(frozen=True)
-class CellRecords:
-    """The records of one cell of a group.
-
-    Attributes:
-        name: of the cell.
-        cell: what it selects.
-        rows: one record a block, in the order of the blocks.
-        left_out: records of the same cell and block that started earlier, in another study.
-        other_lengths: numbers of training steps of records that were left for those of another length.
-    """
-
-    name: str
-    cell: Cell
-    rows: pd.DataFrame
-    left_out: tuple[str, ...] = ()
-    other_lengths: tuple[int, ...] = ()
-
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """Training steps of its records."""
-        return tuple(sorted({int(value) for value in self.rows["steps"].dropna()}))
-
-    @property
-    def share(self) -> float | None:
-        """Its training steps as a share of the source's; None where the source's are not given, or its own differ."""
-        if self.cell.steps is None or len(self.steps) != 1:
-            return None
-        return self.steps[0] / self.cell.steps
 
 
 @dataclass(frozen=True)
@@ -135,13 +89,6 @@ def select(claim: Claim, observations: Observations) -> Selection:
     return Selection(tuple(complete), found, wanted, tuple(incomplete))
 
 
-def text_of(value: Any) -> str:
-    """A level as text: a whole number without a point."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
 def _is_about(claim: Claim, column: str) -> bool:
     """Whether a claim's cells differ in a column, or in one that follows from it, by its own will."""
     chosen = claim.selected_columns
@@ -168,7 +115,7 @@ def _plain(value: Any) -> Any:
 
 
 def _mask(frame: pd.DataFrame, wanted: Mapping[str, Any], *, exact: bool = False) -> pd.Series:
-    """Rows whose columns have the wanted values; a workload or dataset without a variant stands for all its variants."""
+    """Rows whose columns have the wanted values; a workload or dataset without a variant stands for its variants."""
     import pandas as pd
 
     mask = pd.Series(True, index=frame.index)
@@ -178,22 +125,18 @@ def _mask(frame: pd.DataFrame, wanted: Mapping[str, Any], *, exact: bool = False
         own = frame[column]
         there = own.dropna().unique().tolist()
         meant = [found for found in there if any(_same(found, one, variants) for one in values)]
-        mask &= own.isin(meant) | (own.isna() & any(_is_null(one) for one in values))
+        mask &= own.isin(meant) | (own.isna() & any(is_null(one) for one in values))
     return mask
 
 
 def _same(found: Any, wanted: Any, variants: bool) -> bool:
-    if _is_null(found) or _is_null(wanted):
-        return _is_null(found) and _is_null(wanted)
+    if is_null(found) or is_null(wanted):
+        return is_null(found) and is_null(wanted)
     if isinstance(found, int | float) and isinstance(wanted, int | float):
         return math.isclose(found, wanted, rel_tol=1e-9)
     if variants and VARIANT_SIGN not in str(wanted):
         return str(found).split(VARIANT_SIGN)[0] == str(wanted)
     return str(found) == str(wanted)
-
-
-def _is_null(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _distinct(frames: Iterable[pd.DataFrame], columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -220,7 +163,7 @@ def _group(
         others = tuple(sorted(every - {int(value) for value in rows["steps"].dropna()}))
         made.append(CellRecords(name, cell, kept, left_out, others))
     if not problems:
-        problems += _differences(claim, made, observations)
+        problems += differences(claim, made, observations)
     return Group(dict(conditions), tuple(made), tuple(problems))
 
 
@@ -262,7 +205,7 @@ def _one_a_block(
     """The latest record of each block, those left out, and why the records are no one cell."""
     problems = []
     for column in columns:
-        values = list(dict.fromkeys("null" if _is_null(value) else text_of(value) for value in rows[column].tolist()))
+        values = list(dict.fromkeys("null" if is_null(value) else text_of(value) for value in rows[column].tolist()))
         if len(values) > 1:
             listed = ", ".join(sorted(values)[:6]) + (", …" if len(values) > 6 else "")
             problems.append(
@@ -279,35 +222,3 @@ def _one_a_block(
     kept = ordered.drop_duplicates("block", keep="last")
     left_out = tuple(str(trial) for trial in ordered.loc[ordered.index.difference(kept.index), "trial"])
     return kept, left_out, problems
-
-
-def _differences(claim: Claim, cells: Sequence[CellRecords], observations: Observations) -> list[str]:
-    """Columns in which cells differ though the claim tells them apart by others."""
-    about = {name for name in claim.selected_columns if _tells_apart(name, cells)}
-    allowed = set(about) | {implied for name in about for implied in IMPLIED.get(name, ())} | {"price_per_hour"}
-    if all(one.cell.steps is not None for one in cells):
-        allowed.add("steps")
-    problems = []
-    for column in dict.fromkeys((*IDENTITY_FACTORS, *FACTORS, *observations.varied)):
-        if column in allowed or column not in observations.frame.columns or _follows(column, about):
-            continue
-        by_value: dict[str, list[str]] = {}
-        for one in cells:
-            value = one.rows[column].iloc[0]
-            by_value.setdefault("null" if _is_null(value) else text_of(value), []).append(one.name)
-        if len(by_value) > 1:
-            listed = ", ".join(f"{value} in {' and '.join(names)}" for value, names in by_value.items())
-            problems.append(f"the cells differ in {column}, by which the claim does not tell them apart: {listed}")
-    return problems
-
-
-def _tells_apart(column: str, cells: Sequence[CellRecords]) -> bool:
-    """Whether cells select different values of a column, or some select one and others do not."""
-    return len({str(one.cell.select.get(column, "-")) for one in cells}) > 1
-
-
-def _follows(column: str, about: set[str]) -> bool:
-    """Whether a column of what a study varies is part of a setting, or a policy, that the claim tells cells apart by."""
-    if column in IDENTITY_FACTORS or column in FACTORS:
-        return False
-    return "setting" in about or ("learning_rate" in column and bool(about & {"policy", "learning_rate"}))
