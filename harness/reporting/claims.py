@@ -16,6 +16,9 @@ from harness.reporting.text import latex_escaped, markdown_escaped, one_line
 from harness.reporting.verdicts import seed_text
 from harness.study import study_names
 
+MOST_SHOWN = 12
+"""Comparisons of one claim in a table; decided ones first where there are more."""
+
 FEWEST_BLOCKS = 3
 """With one block there is no spread, with two hardly one."""
 
@@ -88,7 +91,9 @@ def verdict_words(one: Evaluation) -> str:
     if one.verdict is not Verdict.UNDECIDED:
         return one.verdict.value
     if one.more_blocks is None:
-        return "undecided (it cannot be told after how many more blocks)"
+        if one.n is not None and one.n < 2:
+            return f"undecided (at least {FEWEST_BLOCKS - one.n} more blocks)"
+        return "undecided (more than 1,000 more blocks, or on a bound)"
     return f"undecided ({one.more_blocks} more block{'s' if one.more_blocks != 1 else ''})"
 
 
@@ -145,13 +150,25 @@ def _rows(one: Evaluation) -> list[list[str]]:
     if not one.parts:
         return [[one.claim.name, one.verdict.value, "", "", "", "", "", records]]
     rows = []
-    for index, part in enumerate(one.parts):
+    shown = one.parts
+    if len(shown) > MOST_SHOWN:  # all of them stand in JSON and CSV
+        shown = (
+            *(part for part in shown if part.decided is not None),
+            *(part for part in shown if part.decided is None),
+        )
+        shown = shown[:MOST_SHOWN]
+    for index, part in enumerate(shown):
         own = [one.claim.name, verdict_words(one)] if index == 0 else ["", _part_words(part)]
         if index == 0 and len(one.parts) > 1:
             rows.append([*own, "", "", "", "", "" if one.n is None else str(one.n), records])
             own = ["", _part_words(part)]
         last = records if len(one.parts) == 1 else ""
         rows.append([*own, _of(part), *_numbers(part), str(part.n), last])
+    if len(shown) < len(one.parts):
+        rest = Counter(_part_words(part).strip() for part in one.parts)
+        rest.subtract(_part_words(part).strip() for part in shown)
+        told = ", ".join(f"{count} {words}" for words, count in rest.items() if count)
+        rows.append(["", "  …", f"{len(one.parts) - len(shown)} more comparisons: {told}", "", "", "", "", ""])
     return rows
 
 

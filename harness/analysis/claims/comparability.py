@@ -99,13 +99,16 @@ def _device(claim: Claim, group: Group) -> Iterable[str]:
     wanted = claim.published.device
     if wanted is None:
         return
+    others: dict[str, list[str]] = {}
     for one in group.cells:
         record = _first_record([one])
         profile = record.specification.get("profile") if record is not None else None
         gpus = profile.get("gpus") if isinstance(profile, Mapping) else None
         if bool(gpus) != (wanted == "gpu"):
             found = "CPUs" if not gpus else f"{gpus} GPU{'s' if gpus != 1 else ''}"
-            yield f"the claim is about a {wanted.upper()}; cell {one.name!r} was trained on {found}"
+            others.setdefault(found, []).append(one.name)
+    for found, names in others.items():
+        yield f"the claim is about a {wanted.upper()}; trained on {found}: {', '.join(names)}"
 
 
 def _first_record(cells: Iterable[CellRecords]) -> Record | None:
@@ -139,8 +142,11 @@ def _length(group: Group) -> Iterable[tuple[Difference, str]]:
     if shares and shares != {1.0}:
         low, high = 100 * min(shares), 100 * max(shares)
         share = f"{low:.3g} %" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g} %"
-        steps = ", ".join(f"{one.name} {one.steps[0]} of {one.cell.steps} steps" for one in group.cells if one.share)
-        yield "length", f"{share} of the source's ({steps})"
+        steps = {one.name: f"{one.steps[0]} of {one.cell.steps} steps" for one in group.cells if one.share is not None}
+        told = ", ".join(f"{name} {text}" for name, text in steps.items())
+        if len(set(steps.values())) == 1 and len(steps) > 1:
+            told = f"{next(iter(steps.values()))} in every cell"
+        yield "length", f"{share} of the source's ({told})"
 
 
 def _uneven(group: Group) -> str | None:
@@ -155,7 +161,8 @@ def _uneven(group: Group) -> str | None:
 def _record_notes(claim: Claim, group: Group) -> Iterable[str]:
     for one in group.cells:
         if one.left_out:
-            left_out = f"{len(one.left_out)} earlier records of the same blocks are left out: {', '.join(one.left_out)}"
+            plural = "s" if len(one.left_out) > 1 else ""
+            left_out = f"earlier record{plural} of the same block{plural} left out: {', '.join(one.left_out)}"
             yield f"cell {one.name!r}: {left_out}"
         if one.other_lengths:
             others, own = (", ".join(map(str, steps)) for steps in (one.other_lengths, one.steps))

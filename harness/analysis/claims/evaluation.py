@@ -277,7 +277,8 @@ def _why_undecided(parts: Iterable[Part], needs: int | None) -> tuple[str, ...]:
     open_ = [one for one in parts if one.decided is None]
     single = [one for one in open_ if one.low is None]
     if single:
-        return tuple(dict.fromkeys(f"{one.name}: {one.reason}" for one in single))
+        reasons = dict.fromkeys(one.reason for one in single)
+        return tuple(f"{reason}: {', '.join(o.name for o in single if o.reason == reason)}" for reason in reasons)
     if needs is None:
         return (
             "at this spread more than 1,000 blocks would be needed, or an estimate lies on the bound of its region: "

@@ -107,7 +107,7 @@ class Measured:
 
     def above(self, of: str, than: str, scale: str | None, tolerance: float = 0.0) -> Comparison:
         """The claim that `of` is above `than`, or below it by `tolerance` at most (a share on the scale `ratio`)."""
-        low = 1 / (1 + tolerance) if (scale or self.scale) == "ratio" else -tolerance
+        low = 1 / (1 + tolerance) if (scale or self.scale) == "ratio" else 0.0 - tolerance
         return self.compare(of, than, scale, low, math.inf)
 
 

@@ -207,7 +207,9 @@ def _one_a_block(
     for column in columns:
         values = list(dict.fromkeys("null" if is_null(value) else text_of(value) for value in rows[column].tolist()))
         if len(values) > 1:
-            listed = ", ".join(sorted(values)[:6]) + (", …" if len(values) > 6 else "")
+            listed = ", ".join(sorted(values, key=lambda text: (len(text), text))[:6]) + (
+                ", …" if len(values) > 6 else ""
+            )
             problems.append(
                 f"cell {name!r} mixes records that differ in {column} ({listed}): its select should tell which"
             )
@@ -220,5 +222,7 @@ def _one_a_block(
                 f"trials {', '.join(map(str, twice['trial']))}"
             )
     kept = ordered.drop_duplicates("block", keep="last")
-    left_out = tuple(str(trial) for trial in ordered.loc[ordered.index.difference(kept.index), "trial"])
+    left_out = (
+        () if problems else tuple(str(trial) for trial in ordered.loc[ordered.index.difference(kept.index), "trial"])
+    )
     return kept, left_out, problems

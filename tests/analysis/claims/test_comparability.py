@@ -178,7 +178,7 @@ def test_a_scope_turns_reasons_into_notes() -> None:
     assert [note.split(":")[0] for note in one.notes] == list(kinds)
     assert any("torch 2.13.0 for 7" in note and "caffe" not in note for note in one.notes)
     assert any("mnist@jpeg75 for mnist" in note for note in one.notes)
-    assert any("10 % of the source's (caffe 10 of 100 steps" in note for note in one.notes)
+    assert any("10 % of the source's (10 of 100 steps in every cell" in note for note in one.notes)
 
 
 @pytest.mark.parametrize("left_out", EVERYTHING)
@@ -203,7 +203,7 @@ def test_the_same_kind_of_machine_is_known_by_its_cpu(tmp_path: Path) -> None:
 
 def test_no_scope_carries_a_cpu_over_to_a_gpu() -> None:
     one = claim(FASTER, TWO, published={"device": "gpu"}, scope={"transfers": EVERYTHING})
-    assert "the claim is about a GPU; cell 'caffe' was trained on CPUs" in not_comparable(verdict(one, pair()))
+    assert "the claim is about a GPU; trained on CPUs: caffe, torch" in not_comparable(verdict(one, pair()))
 
 
 def test_of_several_lengths_the_longest_that_all_cells_have_counts() -> None:
