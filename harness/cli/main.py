@@ -13,6 +13,7 @@ import typer
 from harness import __version__
 from harness.cli import (
     adapter,
+    claims,
     compare,
     correlate,
     data,
@@ -46,6 +47,7 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(compare.compare)
 app.command()(correlate.correlate)
+app.command()(claims.claims)
 app.command()(report.report)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)
