@@ -222,7 +222,7 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
         cells=cells,
         conditions=listed,
         ratios=tuple(_ratios(cells)),
-        excluded=tuple(_excluded(record) for record in every if record.termination != COMPLETED),
+        excluded=tuple(excluded_record(record) for record in every if record.termination != COMPLETED),
         superseded=superseded,
         not_measured=_not_measured(counted),
         notes=tuple(notes(cells, listed, superseded)),
@@ -330,7 +330,8 @@ def code_hash(record: Record) -> str:
     return str(environment.get("code_sha256") or UNKNOWN) if isinstance(environment, Mapping) else UNKNOWN
 
 
-def _excluded(record: Record) -> Excluded:
+def excluded_record(record: Record) -> Excluded:
+    """How a record that did not complete is told of."""
     termination = record.manifest.get("termination")
     reason = termination.get("reason") if isinstance(termination, Mapping) else None
     framework = record.specification.get("framework")
