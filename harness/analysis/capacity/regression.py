@@ -82,12 +82,15 @@ def independent(names: Sequence[str], columns: Array) -> list[int]:
     return kept
 
 
-def fit_terms(names: Sequence[str], columns: Array, measured: Array, extra_parameters: int = 0) -> Fit:
+def fit_terms(
+    names: Sequence[str], columns: Array, measured: Array, extra_parameters: int = 0, offset: float = 0.0
+) -> Fit:
     """Fit non-negative coefficients.
 
     Args:
         columns: `(rows, terms)`, columns that can be told apart.
         measured: `(rows,)`, positive.
+        offset: a known part of the sum that is not fitted; `Fit.at` does not add it.
         extra_parameters: what was chosen to fit beside the coefficients, for `aicc`.
 
     Raises:
@@ -101,20 +104,20 @@ def fit_terms(names: Sequence[str], columns: Array, measured: Array, extra_param
     weights, fitted = np.ones(rows), measured
     coefficients = np.zeros(terms)
     scale_of_terms = np.abs(columns).max(axis=0)
-    for _ in range(ITERATIONS):
+    for step in range(ITERATIONS):
         by = weights**0.5 / fitted
-        found, _residual = nnls(columns / scale_of_terms * by[:, None], measured * by, maxiter=30 * terms)
+        found, _residual = nnls(columns / scale_of_terms * by[:, None], (measured - offset) * by, maxiter=30 * terms)
         new = found / scale_of_terms
-        values = columns @ new
+        values = offset + columns @ new
         if not np.all(values > 0):
             raise CannotFit("no positive sum of the terms fits")
         residuals = measured / values - 1
         spread = max(TO_SD * float(np.median(np.abs(residuals))), LEAST_SCALE)
         weights = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residuals), LEAST_SCALE))
         fitted = values
-        change = np.abs(values - columns @ coefficients).max() if coefficients.any() else math.inf
+        change = float(np.abs(columns @ (new - coefficients)).max())
         coefficients = new
-        if change <= 1e-10 * float(values.max()):
+        if step and change <= 1e-10 * float(values.max()):
             break
     return Fit(
         names=tuple(names),

@@ -37,6 +37,7 @@ EXPLAINED = {
 }
 """Factors that a model has a term for, or that decide its group."""
 
+NETWORK = ("parameters", "activation_values_per_sample")
 NEEDED = ("trial", "framework", "workload", "batch_size", "cpus", "threads", "profile")
 
 
@@ -122,6 +123,9 @@ def usable(observations: Observations, outcome: str) -> tuple[pd.DataFrame, tupl
     for key in ("batch_size", "cpus"):
         drop(numbers[key].isna(), f"{key} is not in the record")
     drop(numbers["threads"] > numbers["cpus"], "more threads than CPUs")
+    for key in NETWORK if outcome == "peak_memory_bytes" else ():
+        reasons = "; ".join(observations.not_measured.get(key, {}))
+        drop(_numbers(frame, key).isna(), f"{key} of the network is not known: {reasons or 'not recorded'}")
     if outcome == "peak_memory_bytes" and "memory_bytes" in frame.columns and outcome in frame.columns:
         limit = pd.to_numeric(frame["memory_bytes"], errors="coerce")
         held = pd.to_numeric(frame[outcome], errors="coerce") > AT_THE_LIMIT * limit
