@@ -20,6 +20,8 @@ import numpy as np
 
 from harness.analysis.capacity.patterns import TooManyPatterns, maximal_patterns
 
+SCALE, TIE = 1e4, 1e-3
+
 
 @dataclass(frozen=True)
 class Work:
@@ -97,7 +99,7 @@ def least_cost(types: Sequence[MachineType], counts: Sequence[int], horizon_s: f
         return Plan(None, reasons=(why,))
     found = _solve(types, counts, columns)
     if found is not None:
-        return _plan(types, counts, columns, found)
+        return _plan(types, columns, found)
     return _too_few(types, counts, columns)
 
 
@@ -136,9 +138,9 @@ def _solve(
 
     cost = np.array([types[column.machine].cost for column in columns])
     constraints = [LinearConstraint(_done(columns, len(counts)), lb=np.array(counts, dtype=float)), *_bounds(types, columns)]
-    # Of plans that cost the same the one with fewer machines: machines without a price cost nothing.
-    tie = 1e-9 * max(float(cost.max()), 1.0)
-    result = milp(cost + tie, constraints=constraints, integrality=np.ones(len(columns)), options={"mip_rel_gap": 0.0})
+    # The solver's gap is absolute: costs are scaled. The tie breaks for fewer machines, a ten-millionth of the dearest each.
+    scaled = cost / (cost.max() or 1.0) * SCALE + TIE
+    result = milp(scaled, constraints=constraints, integrality=np.ones(len(columns)), options={"mip_rel_gap": 0.0})
     return None if result.x is None else [round(value) for value in result.x]
 
 
@@ -150,11 +152,8 @@ def _bounds(types: Sequence[MachineType], columns: Sequence[Assignment]) -> list
     return [LinearConstraint(np.array(rows), ub=np.array([types[i].at_most for i in bounded], dtype=float))] if rows else []
 
 
-def _plan(
-    types: Sequence[MachineType], counts: Sequence[int], columns: Sequence[Assignment], found: Sequence[int]
-) -> Plan:
+def _plan(types: Sequence[MachineType], columns: Sequence[Assignment], found: Sequence[int]) -> Plan:
     chosen = [replace(column, machines=n) for column, n in zip(columns, found, strict=True) if n]
-    del counts
     return Plan(math.fsum(types[one.machine].cost * one.machines for one in chosen), tuple(chosen))
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.analysis.capacity.choosing import choose
 from harness.analysis.capacity.machines import Machine, resolve_machine
 from harness.analysis.capacity.models import CapacityModels
-from harness.analysis.capacity.prediction import CONFIDENCE, Basis, Prediction, inverse, product, refused, share
+from harness.analysis.capacity.prediction import CONFIDENCE, Prediction, inverse, product, share
 from harness.analysis.capacity.questions import Job, Pack
-from harness.analysis.capacity.runs import Verdict, at_most, memory_of, rate_of
-
-NOT_MEASURED = "no job ran with another beside it: dlgauge run colocation measures it"
+from harness.analysis.capacity.rates import SHARED, SPLIT, rate_beside, rate_of, slowdown_of, workers_of_each
+from harness.analysis.capacity.runs import Verdict, at_most, memory_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def answer_pack(models: CapacityModels, question: Pack, relative_to: Path | None
         DlgaugeError: the profile cannot be resolved; several models answer.
     """
     machine = resolve_machine(question.profile, models.observations.frame, relative_to)
-    most = question.most if question.cores == "shared" else min(question.most, machine.cpus)
+    most = question.most if question.cores == SHARED else min(question.most, machine.cpus)
     rows = tuple(packed(models, question, machine, jobs, relative_to) for jobs in range(1, most + 1))
     certain = _up_to(rows, (Verdict.YES,))
     known = [one for one in rows[:certain] if one.together.estimate is not None]
@@ -100,13 +98,8 @@ def packed(
     memory = product(
         "memory_bytes", "bytes", [memory_of(models, question.job, machine, relative_to)], scale=float(jobs)
     )
-    workers = machine.workers if question.cores == "shared" else min(machine.workers, machine.cpus // jobs)
-    each = share(CONFIDENCE, 2)
-    rate = rate_of(models, question.job, machine, workers, confidence=each)
-    beside = slowdown_of(models, question.job, machine, jobs, question.cores == "shared", each)
-    own = product("samples_per_s", "1/s", [rate, inverse("speed", "1", beside)])
-    alone = rate_of(models, question.job, machine, confidence=each)
-    slowdown = _against_alone(alone, rate, beside, workers == machine.workers)
+    own = rate_beside(models, question.job, machine, jobs, question.cores)
+    slowdown = _against_alone(models, question, machine, jobs)
     return Packed(
         jobs=jobs,
         memory=memory,
@@ -118,25 +111,16 @@ def packed(
     )
 
 
-def slowdown_of(
-    models: CapacityModels, job: Job, machine: Machine, jobs: int, shared: bool, confidence: float = CONFIDENCE
-) -> Prediction:
-    """How much slower each of `jobs` is than the same job alone on the same CPUs."""
-    if jobs == 1:
-        return Prediction("slowdown", "1", 1.0, 1.0, 1.0, confidence, Basis.MEASURED)
-    ways = [one for one in models.interference if one.cores_shared == shared]
-    if not ways:
-        return refused("slowdown", "1", [NOT_MEASURED])
-    model = choose(ways, "slowdown", job, machine)
-    return refused("slowdown", "1", [model]) if isinstance(model, str) else model.predict(jobs, confidence)
-
-
-def _against_alone(alone: Prediction, rate: Prediction, beside: Prediction, same_workers: bool) -> Prediction:
-    """The slowdown by sharing and, on fewer CPUs, by having less of the machine."""
-    if same_workers:
-        return beside
-    fewer = inverse("slowdown", "1", rate)
-    return product("slowdown", "1", [alone, fewer, beside])
+def _against_alone(models: CapacityModels, question: Pack, machine: Machine, jobs: int) -> Prediction:
+    """The slowdown by sharing and, on split CPUs, by having fewer of them."""
+    job, cores = question.job, question.cores
+    workers = workers_of_each(machine, jobs, cores)
+    if workers == machine.workers:
+        return slowdown_of(models, job, machine, jobs, cores)
+    each = share(CONFIDENCE, 3)
+    whole = rate_of(models, job, machine, confidence=each)
+    part = inverse("slowdown", "1", rate_of(models, job, machine, workers, each))
+    return product("slowdown", "1", [whole, part, slowdown_of(models, job, machine, jobs, cores, each)])
 
 
 def _up_to(rows: tuple[Packed, ...], good: tuple[Verdict, ...]) -> int:
@@ -150,7 +134,7 @@ def _up_to(rows: tuple[Packed, ...], good: tuple[Verdict, ...]) -> int:
 
 def _notes(question: Pack, machine: Machine, rows: tuple[Packed, ...], most: int) -> tuple[str, ...]:
     notes = []
-    if question.cores == "split" and most < question.most:
+    if question.cores == SPLIT and most < question.most:
         notes.append(f"looked at up to {most} jobs: {machine.name} has {machine.cpus} CPUs to split")
     elif rows[-1].verdict is Verdict.YES:
         notes.append(f"looked at up to {most} jobs (most)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from harness.analysis.capacity.prediction import (
     total,
 )
 from harness.analysis.capacity.questions import Job
+from harness.analysis.capacity.rates import SHARED, rate_beside
 
 
 class Verdict(StrEnum):
@@ -88,25 +89,22 @@ def memory_of(
     return model.predict(need, confidence)
 
 
-def rate_of(
-    models: CapacityModels, job: Job, machine: Machine, workers: float | None = None, confidence: float = CONFIDENCE
-) -> Prediction:
-    """Samples/s of the job on a machine, or on so many workers of it."""
-    model = choose(models.throughput, "samples_per_s", job, machine)
-    if isinstance(model, str):
-        return refused("samples_per_s", "1/s", [model])
-    return model.predict(job.batch_size, float(workers or machine.workers), confidence)
-
-
-def run_of(models: CapacityModels, job: Job, machine: Machine, relative_to: Path | None = None) -> Run:
-    """Everything about one run.
+def run_of(
+    models: CapacityModels,
+    job: Job,
+    machine: Machine,
+    relative_to: Path | None = None,
+    jobs: int = 1,
+    cores: str = SHARED,
+) -> Run:
+    """Everything about one run, with `jobs - 1` others of its kind beside it.
 
     Time is made of start-up, steps and samples/s: each is taken with the confidence at which all of them hold together
     with 95 % (Bonferroni), so the interval of the time is on the safe side.
     """
     parts = 3 if job.accuracy is not None else 2
     each = share(CONFIDENCE, parts)
-    rate = rate_of(models, job, machine, confidence=each)
+    rate = rate_beside(models, job, machine, jobs, cores, each)
     starting = _start_up(models, job, machine, each)
     steps = steps_of(models, job, machine, relative_to, each)
     step_s = inverse("step_s", "s", rate, float(job.batch_size))
@@ -114,12 +112,12 @@ def run_of(models: CapacityModels, job: Job, machine: Machine, relative_to: Path
     time = total("time_s", "s", [starting, training]) if starting.estimate is not None else training
     if starting.estimate is None and time.estimate is not None:
         reasons = (*time.reasons, f"start-up is not in it: {'; '.join(starting.reasons)}")
-        time = Prediction("time_s", "s", time.estimate, time.low, time.high, CONFIDENCE, time.basis, reasons, time.records)
+        time = replace(time, quantity="time_s", reasons=reasons)
     return Run(
         job=job,
         machine=machine,
         memory=memory_of(models, job, machine, relative_to),
-        samples_per_s=rate_of(models, job, machine),
+        samples_per_s=rate_beside(models, job, machine, jobs, cores),
         start_up=starting,
         steps=steps,
         time=time,
