@@ -33,6 +33,7 @@ OUTCOME = "peak_memory_bytes"
 ACTIVATION, PARAMETER, WORKER = "bytes_per_activation", "bytes_per_parameter", "bytes_per_worker"
 FLOORS = 24
 """How many floors of the batch size are tried, on a log scale up to a quarter of the largest batch size."""
+LEVELS_FOR_FLOOR = 4
 WORTH_A_PARAMETER = 2.0
 """By how much AICc must fall for a floor: models within 2 are not told apart (Burnham and Anderson, 2002)."""
 CELLS = ("workload", "batch_size", "profile")
@@ -163,23 +164,22 @@ def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] =
 
 def fit_curve(rows: pd.DataFrame) -> Curve:
     """Coefficients, and the floor of the batch size where AICc asks for one."""
-    best = _fit(rows, 0.0)
-    levels = table.levels_of(rows, "batch_size")
-    if len(levels) >= 5 and ACTIVATION in best.fit.names:
-        for floor in np.geomspace(levels[0] * 1.05, max(levels[-1] / 4, levels[0] * 1.05), FLOORS):
-            tried = _fit(rows, float(floor))
-            margin = WORTH_A_PARAMETER if not best.floor_batch_size else 0.0
-            if tried.fit.aicc < best.fit.aicc - margin:
-                best = tried
-    return best
-
-
-def _fit(rows: pd.DataFrame, floor: float) -> Curve:
-    names, columns = _columns(rows, floor)
+    names, columns = _columns(rows, 0.0)
     kept = independent(names, columns)
     measured = rows[OUTCOME].to_numpy(float)
-    fit = fit_terms([names[i] for i in kept], columns[:, kept], measured, extra_parameters=1 if floor else 0)
-    return Curve(fit, floor)
+    terms = [names[index] for index in kept]
+    best = Curve(fit_terms(terms, columns[:, kept], measured), 0.0)
+    levels = table.levels_of(rows, "batch_size")
+    if len(levels) < LEVELS_FOR_FLOOR or ACTIVATION not in terms:
+        return best
+    batch, values = (rows[key].to_numpy(float) for key in ("batch_size", "activation_values_per_sample"))
+    for floor in np.geomspace(levels[0] * 1.05, max(levels[-1] / 4, levels[0] * 1.05), FLOORS):
+        tried = columns[:, kept]
+        tried[:, terms.index(ACTIVATION)] = values * np.maximum(batch, floor)
+        fit = fit_terms(terms, tried, measured, extra_parameters=1)
+        if fit.aicc < best.fit.aicc - (0.0 if best.floor_batch_size else WORTH_A_PARAMETER):
+            best = Curve(fit, float(floor))
+    return best
 
 
 def _columns(rows: pd.DataFrame, floor: float) -> tuple[list[str], Array]:

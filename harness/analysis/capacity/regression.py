@@ -21,6 +21,8 @@ TO_SD = 1.4826
 """A median absolute deviation times this is the standard deviation of a normal distribution."""
 LEAST_SCALE = 1e-9
 ITERATIONS = 60
+CONVERGED = 1e-7
+"""Change of the fitted values, relative to the largest, at which the weights are taken as settled."""
 INDEPENDENT = 1e-6
 """Singular values below this part of the largest are none: columns that differ by less are not told apart."""
 
@@ -117,7 +119,7 @@ def fit_terms(
         fitted = values
         change = float(np.abs(columns @ (new - coefficients)).max())
         coefficients = new
-        if step and change <= 1e-10 * float(values.max()):
+        if step and change <= CONVERGED * float(values.max()):
             break
     return Fit(
         names=tuple(names),

@@ -55,10 +55,10 @@ class Curve:
 
     def values(self, rows: pd.DataFrame) -> Array:
         """Samples/s of each row; NaN where the number of workers is beyond what can be told."""
-        names, columns = _columns(rows, self.growth, self.borrowed)
-        columns = columns[:, [names.index(name) for name in self.fit.names]]
-        values = rows["batch_size"].to_numpy(float) / self.fit.at(columns)
-        known = self.scales or np.isin(rows["workers"].to_numpy(float), self.worker_levels)
+        batch, n = rows["batch_size"].to_numpy(float), rows["workers"].to_numpy(float)
+        names, columns = _columns(batch, n, self.growth, self.borrowed)
+        values = batch / self.fit.at(columns[:, [names.index(name) for name in self.fit.names]])
+        known = self.scales or np.isin(n, self.worker_levels)
         return np.where(known, values, math.nan)
 
     def scaling(self, of: str) -> Scaling | None:
@@ -161,7 +161,7 @@ def fit_throughput(
     if spread is None:
         own = np.log(rows[OUTCOME].to_numpy(float)) - np.log(curve.values(rows))
         spread = spread_of_fit(own, len(curve.fit.names), "trials around their own fit: no batch size can be left out")
-    names, _ = _columns(rows, curve.growth, curve.borrowed)
+    names, _ = _columns(np.ones(1), np.ones(1), curve.growth, curve.borrowed)
     spans = {name: Span(name, table.levels_of(rows, name)) for name in ("batch_size", "workers")}
     if curve.borrowed is not None:
         spans["workers"] = Span("workers", curve.worker_levels, flat=True)
@@ -186,30 +186,25 @@ def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None) -> Curve:
     """
     workers = table.levels_of(rows, "workers")
     lent = borrowed if len(workers) == 1 else None
-    best = _fit(rows, 0.0, workers, lent)
-    if len(table.levels_of(rows, "batch_size")) >= LEVELS_FOR_GROWTH:
-        for growth in np.linspace(0, LAST_GROWTH, GROWTHS + 1)[1:]:
-            tried = _fit(rows, float(growth), workers, lent)
-            margin = WORTH_A_PARAMETER if not best.growth else 0.0
-            if tried.fit.aicc < best.fit.aicc - margin:
-                best = tried
+    batch, n = rows["batch_size"].to_numpy(float), rows["workers"].to_numpy(float)
+    step_s = batch / rows[OUTCOME].to_numpy(float)
+    names, columns = _columns(batch, n, 0.0, lent)
+    kept = independent(names, columns)
+    terms = [names[index] for index in kept]
+    best = Curve(fit_terms(terms, columns[:, kept], step_s), 0.0, workers, lent)
+    if len(table.levels_of(rows, "batch_size")) < LEVELS_FOR_GROWTH:
+        return best
+    for growth in np.linspace(0, LAST_GROWTH, GROWTHS + 1)[1:]:
+        _, tried = _columns(batch, n, float(growth), lent)
+        fit = fit_terms(terms, tried[:, kept], step_s, extra_parameters=1)
+        if fit.aicc < best.fit.aicc - (0.0 if best.growth else WORTH_A_PARAMETER):
+            best = Curve(fit, float(growth), workers, lent)
     return best
 
 
-def _fit(rows: pd.DataFrame, growth: float, workers: tuple[float, ...], borrowed: Borrowed | None) -> Curve:
-    names, columns = _columns(rows, growth, borrowed)
-    kept = independent(names, columns)
-    step_s = rows["batch_size"].to_numpy(float) / rows[OUTCOME].to_numpy(float)
-    fit = fit_terms([names[i] for i in kept], columns[:, kept], step_s, extra_parameters=1 if growth else 0)
-    return Curve(fit, growth, workers, borrowed)
-
-
-def _columns(rows: pd.DataFrame, growth: float, borrowed: Borrowed | None) -> tuple[list[str], Array]:
+def _columns(batch: Array, n: Array, growth: float, borrowed: Borrowed | None) -> tuple[list[str], Array]:
     """Names and values of all terms, in the order in which they are told apart."""
-    batch = rows["batch_size"].to_numpy(float)
-    n = rows["workers"].to_numpy(float)
-    work = batch ** (1 + growth)
-    ones = np.ones(len(rows))
+    work, ones = batch ** (1 + growth), np.ones(len(batch))
     if borrowed is not None:
         slowdown = np.array([borrowed.slowdown(one) for one in n])
         return [IMAGE, OVERHEAD], np.column_stack([work * slowdown / n, ones])

@@ -61,9 +61,8 @@ def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
     Raises:
         DlgaugeError: a part without `=`, or a key given twice.
     """
-    import yaml
-
     from harness.errors import DlgaugeError
+    from harness.yaml_files import parse_yaml
 
     found: dict[str, Any] = {}
     for part in (one.strip() for text in texts for one in text.split(",")):
@@ -72,10 +71,7 @@ def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
             raise DlgaugeError(f"{option} should be KEY=VALUE, separated by commas, not {part!r}")
         if key.strip() in found:
             raise DlgaugeError(f"{option} gives {key.strip()} twice")
-        try:
-            found[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            found[key.strip()] = value.strip()
+        found[key.strip()] = parse_yaml(f"value: {value}", Path(option)).value["value"]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,30 @@ def test_fit_without_a_limit_is_no_question(models: CapacityModels) -> None:
 
 def test_trials_of_just_this_job_decide_before_a_prediction() -> None:
     rows = simulated.study(Truth(), 1)
-    need = Truth().memory_bytes("lenet-mnist", 128, 2)
-    rows.append(simulated.study(Truth(), 2, batch_sizes=(128,), cpus=(2,), blocks=1)[0] | {"memory_bytes": need * 1.5})
-    found = asked(
-        fit_models(simulated.observed(rows)), ask="fit", job=JOB, profile=machine(memory=int(need * 1.5) + 1)
-    )
-    assert found.evidence == ("1 trials of this job completed under a limit of " + found.evidence[0].split(" of ")[-1],)
+    limit = int(Truth().memory_bytes("lenet-mnist", 128, 2))
+    rows += simulated.study(Truth(), 2, batch_sizes=(128,), cpus=(2,), blocks=1, memory_bytes=float(limit), setting="x")
+    found = asked(fit_models(simulated.observed(rows)), ask="fit", job=JOB, profile=machine(memory=limit))
+    assert found.verdict == "fits"  # the prediction alone cannot tell
+    assert found.memory.low < limit < found.memory.high
+    assert found.evidence[0].startswith("1 trials of this job completed under a limit of")
     assert found.evidence_records == (rows[-1]["trial"],)
+
+
+def test_a_trial_that_ran_out_of_memory_decides_too(tmp_path: Path) -> None:
+    from tests.factories import publish_trial
+
+    record = publish_trial(tmp_path, "torch", 1, "out_of_memory", batch_size=128, workload="lenet-mnist")
+    path = record.path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    limit = int(2 * Truth().memory_bytes("lenet-mnist", 128, 2))
+    manifest["specification"]["profile"]["memory_bytes"] = limit
+    path.write_text(json.dumps(manifest))
+    lost = simulated.failed("torch", "out_of_memory", "the kernel killed the worker", str(record.path))
+    models = fit_models(simulated.observed(simulated.study(Truth(), 1), excluded=(lost,)))
+    found = asked(models, ask="fit", job=JOB, profile=machine(memory=limit))
+    assert found.verdict == "does not fit"
+    assert "ran out of memory under a limit of" in found.evidence[0]
+    assert asked(models, ask="fit", job=JOB, profile=machine(memory=limit + 1)).verdict == "fits"
 
 
 def test_a_framework_that_was_never_measured_is_refused_with_what_was(models: CapacityModels) -> None:
