@@ -9,7 +9,7 @@ from harness.analysis.capacity.interference import InterferenceModel
 from harness.analysis.capacity.memory import MemoryModel
 from harness.analysis.capacity.models import AnyModel, CapacityModels
 from harness.analysis.capacity.prediction import FARTHEST
-from harness.reporting.capacity_numbers import MIB, NONE, ids, number, percent
+from harness.reporting.capacity_numbers import NONE, ids, number, percent
 from harness.reporting.capacity_sheets import Sheet, comma_separated
 
 TARGETS = {"peak_memory_bytes": 0.05, "samples_per_s": 0.10}
@@ -197,6 +197,3 @@ def as_values(model: AnyModel) -> dict[str, Any]:
     if isinstance(model, MemoryModel):
         found["datasets"] = list(model.datasets)
     return found
-
-
-__all__ = ["MIB", "as_values", "every", "sheets", "to_csv"]

@@ -186,6 +186,9 @@ def group_notes(rows: pd.DataFrame, varied: Sequence[str]) -> tuple[str, ...]:
         levels = {str(value) for value in rows[key].dropna()}
         if len(levels) > 1:
             notes.append(f"{key} varies over {len(levels)} levels and has no term: its effect is in the error")
+    if "content_sha256" in rows.columns:
+        contents = rows.groupby("dataset")["content_sha256"].nunique()
+        notes += [f"the dataset {name} has {n} contents in the trials" for name, n in contents.items() if n > 1]
     if "certificate" in rows.columns:
         certificates = {None if value != value else value for value in rows["certificate"]}
         if len(certificates) > 1:

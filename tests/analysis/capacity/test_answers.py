@@ -19,6 +19,7 @@ from harness.analysis.capacity.questions import QuestionFile
 from harness.analysis.capacity.runs import Verdict
 from harness.analysis.capacity.sizes import SizeAnswer
 from harness.errors import DlgaugeError, FileFormatError
+from harness.paths import PROJECT_ROOT
 from tests.analysis.capacity import simulated
 from tests.analysis.capacity.simulated import Truth
 from tests.analysis.capacity.test_throughput import beside
@@ -247,6 +248,11 @@ def test_a_file_of_questions(models: CapacityModels, tmp_path: Path) -> None:
     assert fit.ask == "fit" and fit.verdict == "fits"
     # The record of these trials is nowhere: how many images an epoch has is not known.
     assert "give steps" in size_.candidates[0].run.time.reasons[0]
+
+
+def test_the_example_is_valid_and_has_one_of_each() -> None:
+    file, _ = load_questions(PROJECT_ROOT / "docs" / "examples" / "capacity.yaml")
+    assert [one.ask for one in file.questions] == ["fit", "size", "pack", "fleet"]
 
 
 @pytest.mark.parametrize(
