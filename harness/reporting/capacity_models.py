@@ -37,7 +37,7 @@ def sheets(models: CapacityModels, *, cells: bool = False) -> list[Sheet]:
 def _title(model: AnyModel) -> str:
     sharing = ""
     if isinstance(model, InterferenceModel):
-        sharing = f" · {'shared' if model.cores_shared else 'split'} cores"
+        sharing = f" · {model.cpus} {'shared' if model.cores_shared else 'split'} CPUs"
     return f"{model.group.title}{sharing}"
 
 
@@ -63,14 +63,17 @@ def _summary(models: CapacityModels) -> Sheet:
 
 
 def _summary_row(model: AnyModel) -> tuple[str, ...]:
-    spans = {"jobs": model.span} if isinstance(model, InterferenceModel) else model.spans
+    spans = model.spans
+    batches = spans["batch_size"].text
+    if isinstance(model, InterferenceModel):
+        batches += f", {spans['jobs'].text} jobs"
     factor = None if model.spread is None else model.spread.factor(0.95)
     by = {held.by[0]: held for held in model.held_out}
     return (
         TITLES[model.quantity],
         _title(model),
         str(len(model.records)),
-        spans["batch_size"].text if "batch_size" in spans else f"{spans['jobs'].text} jobs",
+        batches,
         spans["workers"].text if "workers" in spans else "",
         NONE if factor is None else f"-{100 * (1 - 1 / factor):.1f} +{100 * (factor - 1):.1f} %",
         _errors(by.get("batch_size") or by.get("side_by_side")),
@@ -181,6 +184,7 @@ def as_values(model: AnyModel) -> dict[str, Any]:
         "quantity": model.quantity,
         "unit": model.unit,
         "group": asdict(model.group),
+        "levels": {name: span.levels for name, span in model.spans.items()},
         "parameters": [asdict(term) for term in model.terms],
         "left_out_parameters": dict(getattr(model, "left_out_terms", {})),
         "spread": None if model.spread is None else asdict(model.spread),
@@ -191,9 +195,7 @@ def as_values(model: AnyModel) -> dict[str, Any]:
         "notes": list(model.notes),
     }
     if isinstance(model, InterferenceModel):
-        found |= {"cores_shared": model.cores_shared, "measured": model.measured, "levels": {"jobs": model.span.levels}}
-    else:
-        found["levels"] = {name: span.levels for name, span in model.spans.items()}
+        found |= {"cores_shared": model.cores_shared, "cpus": model.cpus, "measured": model.measured}
     if isinstance(model, MemoryModel):
         found["datasets"] = list(model.datasets)
     return found

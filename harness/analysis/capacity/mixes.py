@@ -11,7 +11,7 @@ from harness.analysis.capacity.machines import Machine, resolve_machine
 from harness.analysis.capacity.models import CapacityModels
 from harness.analysis.capacity.prediction import Basis, Prediction
 from harness.analysis.capacity.questions import Fleet, FleetJob
-from harness.analysis.capacity.rates import SHARED, SPLIT, workers_of_each
+from harness.analysis.capacity.rates import SPLIT
 from harness.analysis.capacity.runs import Run, run_of
 from harness.errors import DlgaugeError
 from harness.units import format_bytes, format_seconds
@@ -133,8 +133,8 @@ def _options(
     if question.cores is None or found[0].time_s is None:
         return found
     for jobs in range(2, min(MOST_SIDE_BY_SIDE, job.count) + 1):
-        if question.cores == SPLIT and workers_of_each(machine, jobs, SPLIT) == 0:
-            break
+        if question.cores == SPLIT and machine.cpus % jobs:
+            continue
         run = run_of(models, job, machine, relative_to, jobs, question.cores)
         option = _option(question, name, machine, jobs, run)
         found.append(option)

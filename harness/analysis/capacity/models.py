@@ -77,8 +77,8 @@ def fit_models(observations: Observations) -> CapacityModels:
     interference = [
         model
         for group, rows in of_workloads
-        for shared in ways_of_sharing(rows)
-        if (model := _tried("slowdown", group, rows, missing, _interference(shared, varied)))
+        for shared, cpus in ways_of_sharing(rows)
+        if (model := _tried("slowdown", group, rows, missing, _interference(shared, cpus, varied)))
     ]
     return CapacityModels(
         observations=observations,
@@ -125,9 +125,9 @@ def _throughput(
 
 
 def _interference(
-    shared: bool, varied: tuple[str, ...]
+    shared: bool, cpus: int, varied: tuple[str, ...]
 ) -> Callable[[table.Group, pd.DataFrame], InterferenceModel]:
-    return lambda group, rows: fit_interference(group, rows, shared, varied)
+    return lambda group, rows: fit_interference(group, rows, shared, cpus, varied)
 
 
 Found = TypeVar("Found")

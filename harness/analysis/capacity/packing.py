@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.analysis.capacity.machines import Machine, resolve_machine
 from harness.analysis.capacity.models import CapacityModels
-from harness.analysis.capacity.prediction import CONFIDENCE, Prediction, inverse, product, share
+from harness.analysis.capacity.prediction import Prediction, product
 from harness.analysis.capacity.questions import Job, Pack
-from harness.analysis.capacity.rates import SHARED, SPLIT, rate_beside, rate_of, slowdown_of, workers_of_each
+from harness.analysis.capacity.rates import SHARED, SPLIT, rate_beside, slowdown_of
 from harness.analysis.capacity.runs import Verdict, at_most, memory_of
 
 
@@ -99,7 +99,7 @@ def packed(
         "memory_bytes", "bytes", [memory_of(models, question.job, machine, relative_to)], scale=float(jobs)
     )
     own = rate_beside(models, question.job, machine, jobs, question.cores)
-    slowdown = _against_alone(models, question, machine, jobs)
+    slowdown = slowdown_of(models, question.job, machine, jobs, question.cores)
     return Packed(
         jobs=jobs,
         memory=memory,
@@ -109,18 +109,6 @@ def packed(
         slowdown=slowdown,
         slow_enough=None if question.slowest is None else at_most(slowdown, question.slowest),
     )
-
-
-def _against_alone(models: CapacityModels, question: Pack, machine: Machine, jobs: int) -> Prediction:
-    """The slowdown by sharing and, on split CPUs, by having fewer of them."""
-    job, cores = question.job, question.cores
-    workers = workers_of_each(machine, jobs, cores)
-    if workers == machine.workers:
-        return slowdown_of(models, job, machine, jobs, cores)
-    each = share(CONFIDENCE, 3)
-    whole = rate_of(models, job, machine, confidence=each)
-    part = inverse("slowdown", "1", rate_of(models, job, machine, workers, each))
-    return product("slowdown", "1", [whole, part, slowdown_of(models, job, machine, jobs, cores, each)])
 
 
 def _up_to(rows: tuple[Packed, ...], good: tuple[Verdict, ...]) -> int:

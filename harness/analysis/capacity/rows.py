@@ -37,6 +37,7 @@ EXPLAINED = {
 }
 """Factors that a model has a term for, or that decide its group."""
 
+TOGETHER = "overlap_samples_per_s"
 NETWORK = ("parameters", "activation_values_per_sample")
 NEEDED = ("trial", "framework", "workload", "batch_size", "cpus", "threads", "profile")
 
@@ -96,8 +97,10 @@ def check_frame(observations: Observations) -> None:
 def usable(observations: Observations, outcome: str) -> tuple[pd.DataFrame, tuple[Omitted, ...]]:
     """Rows with a positive outcome and all that the models explain it by, and what is left out.
 
-    The rows get `workers`: how many CPUs compute, `min(cpus, threads)`. Trials with more threads than CPUs are left out: they wait for each
-    other in a way of their own.
+    The rows get `workers`: how many CPUs compute, `min(cpus, threads)`, and `side_by_side`: how many jobs, 1 for one
+    alone. Trials with more threads than CPUs are left out: their threads wait for each other in a way of its own. The
+    `samples_per_s` of jobs side by side are those of one job while all trained (`TOGETHER`): what the last one does
+    when the others have ended is no interference.
     """
     import pandas as pd
 
@@ -119,6 +122,10 @@ def usable(observations: Observations, outcome: str) -> tuple[pd.DataFrame, tupl
         reasons = "; ".join(f"{why} ({n})" for why, n in observations.not_measured.get(outcome, {}).items())
         drop(values.isna(), f"{outcome} was not measured: {reasons or 'the records do not say why'}")
         drop(values <= 0, f"{outcome} is not above 0")
+    beside = _numbers(frame, "jobs").fillna(1.0)
+    together = _numbers(frame, TOGETHER)
+    if outcome == "samples_per_s":
+        drop((beside > 1) & together.isna(), f"{TOGETHER} of jobs side by side was not measured")
     numbers = {key: pd.to_numeric(frame[key], errors="coerce") for key in ("batch_size", "cpus", "threads")}
     for key in ("batch_size", "cpus"):
         drop(numbers[key].isna(), f"{key} is not in the record")
@@ -134,7 +141,9 @@ def usable(observations: Observations, outcome: str) -> tuple[pd.DataFrame, tupl
     for key, column in numbers.items():
         rows[key] = column[kept].astype(float)
     rows["workers"] = rows["threads"].fillna(rows["cpus"]).clip(upper=rows["cpus"])
-    rows["side_by_side"] = _numbers(rows, "jobs").fillna(1.0)
+    rows["side_by_side"] = beside[kept]
+    if outcome == "samples_per_s":
+        rows[outcome] = together[kept].where(rows["side_by_side"] > 1, rows[outcome])
     return rows.reset_index(drop=True), tuple(omitted)
 
 

@@ -162,13 +162,18 @@ def test_pack_stops_at_the_slowest_that_is_allowed(models: CapacityModels) -> No
     assert found.rows[2].verdict is Verdict.NO
 
 
-def test_pack_on_split_cores_counts_the_smaller_part_too(models: CapacityModels) -> None:
+def test_pack_on_split_cores_counts_having_fewer_cpus_too(models: CapacityModels) -> None:
     found = asked(models, ask="pack", job=JOB, profile=machine(memory="64 GiB"), cores="split")
     assert [row.jobs for row in found.rows] == [1, 2]
-    truth = Truth()
-    expected = truth.samples_per_s(128, 2) / truth.samples_per_s(128, 1) * (1 + truth.split_contention)
-    assert found.rows[1].slowdown.estimate == pytest.approx(expected, rel=0.05)
+    assert found.rows[1].slowdown.estimate == pytest.approx(1 + Truth().split_contention, rel=0.05)
     assert any("2 CPUs to split" in note for note in found.notes)
+
+
+def test_interference_is_answered_for_the_number_of_cpus_it_was_measured_on(models: CapacityModels) -> None:
+    found = asked(models, ask="pack", job=JOB, profile=machine(cpus=4, memory="64 GiB"))
+    assert found.rows[1].slowdown.reasons == ("jobs side by side were measured on 2 CPUs, not 4",)
+    odd = asked(models, ask="pack", job=JOB, profile=machine(cpus=3, memory="64 GiB"), cores="split")
+    assert "3 CPUs cannot be split evenly among 2 jobs" in odd.rows[1].slowdown.reasons
 
 
 def test_pack_without_trials_side_by_side_refuses_the_speed_but_not_the_memory() -> None:

@@ -121,10 +121,9 @@ def test_prediction_intervals_hold_a_new_trial_as_often_as_they_say(level_sd: fl
 def beside(truth: Truth, shared: bool, counts: tuple[int, ...], blocks: int = 4) -> list[dict[str, object]]:
     chance = np.random.default_rng(3)
     return [
-        simulated.row(truth, chance, jobs=k, shared=shared, seed=100 * job + block, noise=0.01)
+        simulated.row(truth, chance, jobs=k, shared=shared and k > 1, seed=block, noise=0.01)
         for block in range(1, blocks + 1)
         for k in counts
-        for job in range(k)
     ]
 
 
@@ -134,13 +133,15 @@ def test_interference_is_measured_apart_for_shared_and_split_cores() -> None:
     split, shared = fitted(rows).interference
     assert (split.cores_shared, shared.cores_shared) == (False, True)
     assert shared.law.slowdown(2) == pytest.approx(2.0, rel=0.03)
-    assert split.law.slowdown(4) == pytest.approx(1.45, rel=0.03)
+    assert split.law.slowdown(4) == pytest.approx(3.55, rel=0.03)
     assert shared.measured[3] == pytest.approx(3.0, rel=0.03)
-    found = shared.predict(4)
+    found = shared.predict(4, 64)
     assert found.low is not None and found.high is not None and found.low <= 4.0 <= found.high
-    assert shared.predict(8).basis is Basis.EXTRAPOLATION
-    assert shared.predict(9).basis is Basis.REFUSED
-    assert shared.predict(1).estimate == 1.0
+    assert shared.predict(8, 64).basis is Basis.EXTRAPOLATION
+    assert shared.predict(9, 64).basis is Basis.REFUSED
+    assert shared.predict(2, 128).basis is Basis.EXTRAPOLATION  # measured at a batch size of 64 alone
+    assert shared.predict(2, 129).basis is Basis.REFUSED
+    assert shared.predict(1, 64).estimate == 1.0
 
 
 def test_jobs_beside_others_are_no_part_of_the_models_of_one_alone() -> None:
@@ -153,7 +154,10 @@ def test_jobs_beside_others_are_no_part_of_the_models_of_one_alone() -> None:
 
 def test_jobs_side_by_side_with_none_alone_are_named() -> None:
     rows = [{**one, "batch_size": 999} for one in beside(Truth(), True, (2,))]
+    rows.append({**rows[0], "trial": "unmeasured", "overlap_samples_per_s": math.nan})
     found = fitted(simulated.study(Truth(), 1) + rows)
     assert found.interference == ()
     (missing,) = found.missing
+    (omitted,) = found.omitted["samples_per_s"]
+    assert omitted.records == ("unmeasured",)
     assert missing.why == "the trials side by side have none alone of the same job to compare with"
