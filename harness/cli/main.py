@@ -14,6 +14,7 @@ from harness import __version__
 from harness.cli import (
     adapter,
     claims,
+    capacity,
     compare,
     correlate,
     data,
@@ -56,6 +57,7 @@ app.command()(parity.parity)
 # Everything after COMMAND is the command's, options included.
 app.command(context_settings={"allow_interspersed_args": False})(sample.sample)
 app.add_typer(adapter.app)
+app.add_typer(capacity.app)
 app.add_typer(data.app)
 app.add_typer(lr.app)
 app.add_typer(network.app)

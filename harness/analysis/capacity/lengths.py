@@ -1,0 +1,127 @@
+"""How long a job is: training steps, given or to an accuracy, and the start-up before them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.capacity import rows as table
+from harness.analysis.capacity.prediction import CONFIDENCE, Basis, Prediction, refused
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+START_UP = ("import_time_s", "prepare_time_s", "build_time_s", "warm_up_time_s")
+"""Phases before training; `warm_up_time_s` is null without warm-up steps and counts nothing then."""
+
+SETTINGS = ("setting", "policy", "learning_rate", "momentum", "weight_decay", "steps")
+"""What must be one value before steps to an accuracy are one quantity; `steps` since many policies stretch over them."""
+
+
+def given_steps(steps: float) -> Prediction:
+    """A number of steps that is known."""
+    return Prediction("steps", "1", float(steps), float(steps), float(steps), CONFIDENCE, Basis.MEASURED)
+
+
+def log_t_interval(
+    quantity: str, unit: str, values: Sequence[float], confidence: float, records: Sequence[str]
+) -> Prediction:
+    """A new value of a positive quantity, from values of the same cell: t prediction interval of the logarithms.
+
+    `mean ± t s sqrt(1 + 1 / n)` with n - 1 degrees of freedom; of one value there is no interval.
+    """
+    logs = np.log(np.asarray(values, dtype=float))
+    n, mean = len(logs), float(logs.mean())
+    estimate = math.exp(mean)
+    if n < 2:
+        reason = f"no interval: {quantity} is known from one trial"
+        return Prediction(quantity, unit, estimate, None, None, confidence, Basis.MEASURED, (reason,), tuple(records))
+    from scipy.stats import t
+
+    half = float(t.ppf((1 + confidence) / 2, n - 1)) * float(logs.std(ddof=1)) * math.sqrt(1 + 1 / n)
+    ends = (math.exp(mean - half), math.exp(mean + half))
+    return Prediction(quantity, unit, estimate, *ends, confidence, Basis.MEASURED, (), tuple(records))
+
+
+def start_up(rows: pd.DataFrame, workers: float, confidence: float = CONFIDENCE) -> Prediction:
+    """Seconds from the start of the worker to its first step of training, from the trials with so many workers, else of all.
+
+    Args:
+        rows: of one throughput model.
+    """
+    import pandas as pd
+
+    phases = pd.DataFrame({key: rows[key] for key in START_UP if key in rows.columns})
+    needed = [key for key in START_UP if key != "warm_up_time_s"]
+    if any(key not in phases.columns for key in needed):
+        return refused("start_up_s", "s", ["the records do not hold the phases before training"])
+    known = phases[needed].notna().all(axis=1)
+    same = known & (rows["workers"] == workers)
+    chosen = same if int(same.sum()) >= 2 else known
+    if not chosen.any():
+        return refused("start_up_s", "s", ["no trial has all phases before training"])
+    values = phases[chosen].fillna(0.0).sum(axis=1)
+    return log_t_interval("start_up_s", "s", list(values), confidence, table.records_of(rows[chosen]))
+
+
+def steps_to_accuracy(
+    rows: pd.DataFrame,
+    top1_percent: float,
+    batch_size: int,
+    setting: dict[str, object],
+    confidence: float = CONFIDENCE,
+) -> Prediction:
+    """Steps until the test accuracy first reaches a threshold, from the trials with this batch size and setting.
+
+    It is measured, never modelled over batch sizes: how many steps an accuracy takes follows no law that records of other batch sizes
+    could tell (Shallue et al., JMLR 20, 2019). Where a trial did not reach it, there is no answer but how many did.
+
+    Args:
+        rows: of one throughput model.
+        setting: keys of `SETTINGS` that the job gives.
+    """
+    from harness.errors import StoreError
+    from harness.records import Record
+    from harness.records.cost import cost_to_threshold
+
+    quantity = f"steps_to:{top1_percent:g}"
+    found = rows[rows["batch_size"] == batch_size]
+    if not len(found):
+        told = ", ".join(f"{level:g}" for level in table.levels_of(rows, "batch_size"))
+        why = f"steps to an accuracy are known of measured batch sizes alone: {told}, not {batch_size}"
+        return refused(quantity, "1", [why])
+    for key, value in setting.items():
+        if key in found.columns:
+            found = found[found[key].map(lambda one, wanted=value: _same(one, wanted))]
+    if not len(found):
+        asked = ", ".join(f"{key} {value}" for key, value in setting.items())
+        return refused(quantity, "1", [f"no trial of batch size {batch_size} with {asked}"])
+    several = {key: sorted({str(one) for one in found[key]}) for key in SETTINGS if key in found.columns}
+    if ambiguous := [f"{key}: {', '.join(levels)}" for key, levels in several.items() if len(levels) > 1]:
+        return refused(quantity, "1", [f"the trials differ in {'; '.join(ambiguous)}: say which in the job"])
+    steps, ids, missing = [], [], []
+    for trial, path in zip(found["trial"], found["path"], strict=True):
+        try:
+            cost = cost_to_threshold(Record.read(Path(path)), top1_percent)
+        except StoreError as error:
+            missing.append(f"{trial}: {error.what}")
+            continue
+        ids.append(str(trial))
+        if cost.steps is None:
+            missing.append(f"{trial}: {cost.reasons.get('steps')}")
+        else:
+            steps.append(float(cost.steps))
+    if missing:
+        reached = f"{len(steps)} of {len(found)} trials tell steps to {top1_percent:g} %"
+        return refused(quantity, "1", [reached, *missing], ids)
+    return log_t_interval(quantity, "1", steps, confidence, ids)
+
+
+def _same(one: object, wanted: object) -> bool:
+    if isinstance(one, int | float) and isinstance(wanted, int | float):
+        return math.isclose(float(one), float(wanted), rel_tol=1e-9)
+    return str(one) == str(wanted)

@@ -1,0 +1,226 @@
+"""Peak memory of a job: the framework with its data, the parameters, and what a step keeps of every image.
+
+    peak_memory_bytes = base[dataset]
+                      + bytes_per_activation * activation_values_per_sample * max(batch_size, floor_batch_size)
+                      + bytes_per_parameter * parameters
+                      + bytes_per_worker * (workers - 1)
+
+No term is negative. `base` holds interpreter, framework and the dataset as the framework keeps it, so there is one for each
+dataset; `activation_values_per_sample` is the sum of the elements of all layer outputs, from the network's graph. Below
+`floor_batch_size` something other than a training step makes the peak (loading, compiling, an evaluation); it is chosen
+among a grid by AICc, and none is the default. A term that the records cannot tell from those before it is left out and named:
+with one network the parameters are part of the base.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.capacity import rows as table
+from harness.analysis.capacity.heldout import Fitted, HeldOut, Spread, leave_out, spread_of, spread_of_fit
+from harness.analysis.capacity.prediction import CONFIDENCE, Basis, Prediction, Span, refused, worst
+from harness.analysis.capacity.regression import Array, CannotFit, Fit, fit_terms, independent
+from harness.analysis.capacity.terms import Term, coefficient_terms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OUTCOME = "peak_memory_bytes"
+ACTIVATION, PARAMETER, WORKER = "bytes_per_activation", "bytes_per_parameter", "bytes_per_worker"
+FLOORS = 24
+"""How many floors of the batch size are tried, on a log scale up to a quarter of the largest batch size."""
+LEVELS_FOR_FLOOR = 4
+WORTH_A_PARAMETER = 2.0
+"""By how much AICc must fall for a floor: models within 2 are not told apart (Burnham and Anderson, 2002)."""
+CELLS = ("workload", "batch_size", "profile")
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """What of a job decides its memory.
+
+    Attributes:
+        dataset: name.
+        parameters, activation_values_per_sample: of the network.
+    """
+
+    dataset: str
+    batch_size: int
+    parameters: float
+    activation_values_per_sample: float
+    workers: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The fitted sum, able to tell the memory of rows."""
+
+    fit: Fit
+    floor_batch_size: float
+
+    def values(self, rows: pd.DataFrame) -> Array:
+        """Bytes of each row; NaN for a dataset without a base."""
+        names, columns = _columns(rows, self.floor_batch_size)
+        chosen = np.zeros((len(rows), len(self.fit.names)))
+        for index, name in enumerate(self.fit.names):
+            if name in names:
+                chosen[:, index] = columns[:, names.index(name)]
+        known = rows["dataset"].map(lambda name: _base(name) in self.fit.names).to_numpy(bool)
+        return np.where(known, self.fit.at(chosen), math.nan)
+
+
+@dataclass(frozen=True)
+class MemoryModel:
+    """Peak memory of one framework's jobs.
+
+    Attributes:
+        group: what its trials share.
+        terms: coefficients with units and 95 % intervals.
+        left_out_terms: name -> why there is no such term.
+        spans: levels of `batch_size`, `workers`, `parameters`, `activation_values_per_sample`.
+        datasets: with a base.
+        spread: behind the prediction intervals; None where the trials give none.
+        held_out: errors of left-out batch sizes and of left-out profiles.
+        records: ids of its trials.
+        notes: what a reader must know.
+    """
+
+    group: table.Group
+    curve: Curve
+    terms: tuple[Term, ...]
+    left_out_terms: dict[str, str]
+    spans: dict[str, Span]
+    datasets: tuple[str, ...]
+    spread: Spread | None
+    held_out: tuple[HeldOut, ...]
+    records: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    quantity: str = OUTCOME
+    unit: str = "bytes"
+
+    def predict(self, need: MemoryNeed, confidence: float = CONFIDENCE) -> Prediction:
+        """Peak memory of a new trial, in bytes."""
+        import pandas as pd
+
+        if need.dataset not in self.datasets:
+            known = ", ".join(self.datasets)
+            return refused(OUTCOME, "bytes", [f"no record with the dataset {need.dataset!r}; measured: {known}"])
+        values = {name: float(getattr(need, name)) for name in self.spans}
+        placed = [self.spans[name].place(value) for name, value in values.items()]
+        basis, reasons = worst(place for place, _ in placed), tuple(why for _, why in placed if why)
+        if basis is Basis.REFUSED:
+            return refused(OUTCOME, "bytes", reasons, self.records)
+        row = pd.DataFrame([{"dataset": need.dataset, **values}])
+        estimate = float(self.curve.values(row)[0])
+        ends: tuple[float | None, float | None] = (None, None)
+        if self.spread is not None:
+            factor = self.spread.factor(confidence, outside=basis is Basis.EXTRAPOLATION)
+            ends = (estimate / factor, estimate * factor)
+        else:
+            reasons = (*reasons, "no interval: not enough trials to tell how much they vary")
+        return Prediction(OUTCOME, "bytes", estimate, *ends, confidence, basis, reasons, self.records)
+
+
+def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] = ()) -> MemoryModel:
+    """The model of one group.
+
+    Raises:
+        CannotFit: too few trials.
+    """
+    curve = fit_curve(rows)
+    left_out, residuals = _held_out(rows)
+    batches = rows["batch_size"].to_numpy(float)
+    spread = spread_of(residuals, batches, "batch sizes left out one at a time")
+    if spread is None:
+        own = np.log(rows[OUTCOME].to_numpy(float)) - np.log(curve.values(rows))
+        spread = spread_of_fit(own, len(curve.fit.names), "trials around their own fit: no batch size can be left out")
+    names, _ = _columns(rows, curve.floor_batch_size)
+    missing = {name: _why_missing(name, rows) for name in names if name not in curve.fit.names}
+    spans = {}
+    for name in ("batch_size", "workers", "parameters", "activation_values_per_sample"):
+        is_flat = name == "workers" and WORKER not in curve.fit.names
+        spans[name] = Span(name, table.levels_of(rows, name), flat=is_flat)
+    terms = coefficient_terms(curve.fit, _unit)
+    if curve.floor_batch_size:
+        terms = (*terms, Term("floor_batch_size", "1", curve.floor_batch_size, None, None))
+    return MemoryModel(
+        group=group,
+        curve=curve,
+        terms=terms,
+        left_out_terms=missing,
+        spans=spans,
+        datasets=tuple(sorted(rows["dataset"].astype(str).unique())),
+        spread=spread,
+        held_out=left_out,
+        records=table.records_of(rows),
+        notes=table.group_notes(rows, varied),
+    )
+
+
+def fit_curve(rows: pd.DataFrame) -> Curve:
+    """Coefficients, and the floor of the batch size where AICc asks for one."""
+    names, columns = _columns(rows, 0.0)
+    kept = independent(names, columns)
+    measured = rows[OUTCOME].to_numpy(float)
+    terms = [names[index] for index in kept]
+    best = Curve(fit_terms(terms, columns[:, kept], measured), 0.0)
+    levels = table.levels_of(rows, "batch_size")
+    if len(levels) < LEVELS_FOR_FLOOR or ACTIVATION not in terms:
+        return best
+    batch, values = (rows[key].to_numpy(float) for key in ("batch_size", "activation_values_per_sample"))
+    for floor in np.geomspace(levels[0] * 1.05, max(levels[-1] / 4, levels[0] * 1.05), FLOORS):
+        tried = columns[:, kept]
+        tried[:, terms.index(ACTIVATION)] = values * np.maximum(batch, floor)
+        fit = fit_terms(terms, tried, measured, extra_parameters=1)
+        if fit.aicc < best.fit.aicc - (0.0 if best.floor_batch_size else WORTH_A_PARAMETER):
+            best = Curve(fit, float(floor))
+    return best
+
+
+def _columns(rows: pd.DataFrame, floor: float) -> tuple[list[str], Array]:
+    """Names and values of all terms, in the order in which they are told apart."""
+    datasets = rows["dataset"].astype(str)
+    found: dict[str, Array] = {}
+    for name in sorted(datasets.unique()):
+        found[_base(name)] = (datasets == name).to_numpy(float)
+    kept = np.maximum(rows["batch_size"].to_numpy(float), floor)
+    found[ACTIVATION] = rows["activation_values_per_sample"].to_numpy(float) * kept
+    found[PARAMETER] = rows["parameters"].to_numpy(float)
+    found[WORKER] = rows["workers"].to_numpy(float) - 1
+    return list(found), np.column_stack(list(found.values()))
+
+
+def _base(dataset: str) -> str:
+    return f"base_bytes[{dataset}]"
+
+
+def _unit(name: str) -> str:
+    return {ACTIVATION: "bytes per value", PARAMETER: "bytes per parameter", WORKER: "bytes per worker"}.get(
+        name, "bytes"
+    )
+
+
+def _why_missing(name: str, rows: pd.DataFrame) -> str:
+    factor = {ACTIVATION: "batch_size", PARAMETER: "parameters", WORKER: "workers"}.get(name, "dataset")
+    levels = table.levels_of(rows, factor) if factor != "dataset" else ()
+    if len(levels) == 1:
+        return f"{factor} has one level, {levels[0]:g}: its share is in the base"
+    return "the records cannot tell it from the terms before it"
+
+
+def _held_out(rows: pd.DataFrame) -> tuple[tuple[HeldOut, ...], Array]:
+    """Errors by batch size and by profile, and the residuals of the batch sizes left out."""
+    by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, _fitted)
+    by_profile, _ = leave_out(rows, ("profile",), OUTCOME, CELLS, _fitted)
+    return (by_batch, by_profile), residuals
+
+
+def _fitted(rows: pd.DataFrame) -> Fitted:
+    if len(table.levels_of(rows, "batch_size")) < 2:
+        raise CannotFit("one batch size is left")
+    return fit_curve(rows).values

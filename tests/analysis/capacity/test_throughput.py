@@ -1,0 +1,163 @@
+"""The model of samples/s, and of interference, against trials whose law is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.analysis.capacity.models import CapacityModels, fit_models
+from harness.analysis.capacity.prediction import Basis
+from harness.analysis.capacity.throughput import ThroughputModel
+from tests.analysis.capacity import simulated
+from tests.analysis.capacity.simulated import Truth
+
+
+def fitted(rows: list[dict[str, object]]) -> CapacityModels:
+    return fit_models(simulated.observed(rows))
+
+
+def model_of(rows: list[dict[str, object]]) -> ThroughputModel:
+    (model,) = fitted(rows).throughput
+    return model
+
+
+def holds(model: ThroughputModel, **values: float) -> None:
+    terms = {term.name: term for term in model.terms}
+    for name, value in values.items():
+        term = terms[name]
+        assert term.low is not None and term.high is not None
+        assert term.low <= value <= term.high, (name, term, value)
+
+
+def test_amdahl_with_two_counts_of_workers() -> None:
+    model = model_of(simulated.study(Truth(), 4))
+    holds(model, image_s=4e-4, overhead_s=2e-3, contention=0.12)
+    assert "Amdahl" in model.left_out_terms["image_coherency_s"]
+
+
+def test_the_universal_scalability_law_with_five_counts() -> None:
+    truth = Truth(contention=0.08, coherency=0.01)
+    model = model_of(simulated.study(truth, 4, cpus=(1, 2, 4, 8, 16), noise=0.005))
+    holds(model, image_s=4e-4, overhead_s=2e-3, contention=0.08, coherency=0.01)
+    terms = {term.name: term.value for term in model.terms}
+    assert terms["coherency"] == pytest.approx(0.01, rel=0.1)
+    assert terms["contention"] == pytest.approx(0.08, rel=0.1)
+
+
+def test_growth_of_the_time_of_an_image_is_found_and_not_invented() -> None:
+    assert model_of(simulated.study(Truth(growth=0.1), 1)).curve.growth == pytest.approx(0.1, abs=0.05)
+    assert sum(model_of(simulated.study(Truth(), seed)).curve.growth > 0.05 for seed in range(5)) == 0
+
+
+def test_held_out_error_of_batch_sizes() -> None:
+    by_batch, by_profile = model_of(simulated.study(Truth(), 2)).held_out
+    assert len(by_batch.cells) == 14
+    assert by_batch.mean_error_fraction is not None and by_batch.mean_error_fraction < 0.03
+    # One framework alone and two counts of workers: without one nothing tells of the other.
+    assert by_profile.cells == ()
+    assert by_profile.not_possible == (
+        "profile cpu1: the others do not tell how the outcome changes towards it",
+        "profile cpu2: the others do not tell how the outcome changes towards it",
+    )
+
+
+def test_other_frameworks_lend_their_scaling() -> None:
+    rows = [
+        one
+        for number, name in enumerate(("torch", "tensorflow", "caffe"))
+        for one in simulated.study(Truth(image_s=3e-4 * (1 + number)), number, framework=name)
+    ]
+    only_one = simulated.study(Truth(), 9, framework="theano", cpus=(1,))
+    models = {one.group.framework: one for one in fitted(rows + only_one).throughput}
+    by_profile = models["torch"].held_out[1]
+    assert {cell.levels["profile"] for cell in by_profile.cells} == {"cpu1", "cpu2"}
+    assert by_profile.mean_error_fraction is not None and by_profile.mean_error_fraction < 0.05
+    found = models["theano"].predict(64, 2)
+    assert found.basis is Basis.EXTRAPOLATION
+    assert "scaling over workers borrowed from caffe, tensorflow, torch" in found.reasons
+    assert found.low is not None and found.high is not None
+    assert found.low <= Truth().samples_per_s(64, 2) <= found.high
+    assert models["theano"].predict(64, 4).basis is Basis.REFUSED
+    assert models["theano"].predict(64, 1).basis is Basis.MEASURED
+
+
+def test_without_lenders_another_count_of_workers_is_refused() -> None:
+    model = model_of(simulated.study(Truth(), 1, cpus=(1,)))
+    assert model.predict(64, 2).basis is Basis.REFUSED
+    assert "workers has one level in the records, 1" in model.predict(64, 2).reasons[0]
+
+
+def test_outside_the_range_intervals_are_not_narrower() -> None:
+    model = model_of(simulated.study(Truth(growth=0.15), 3, level_sd=0.03))
+    assert model.spread is not None
+    assert model.spread.factor(0.95, outside=True) >= model.spread.factor(0.95)
+    assert model.predict(2048, 2).basis is Basis.EXTRAPOLATION
+    assert model.predict(4, 2).basis is Basis.REFUSED
+
+
+def test_different_versions_are_different_models() -> None:
+    rows = simulated.study(Truth(), 1) + simulated.study(Truth(), 2, framework_version="2.0")
+    assert [one.group.framework_version for one in fitted(rows).throughput] == ["1.0", "2.0"]
+
+
+@pytest.mark.parametrize(("level_sd", "noise"), [(0.0, 0.02), (0.04, 0.01)])
+def test_prediction_intervals_hold_a_new_trial_as_often_as_they_say(level_sd: float, noise: float) -> None:
+    inside = total = 0
+    chance = np.random.default_rng(5)
+    for draw in range(40):
+        truth = Truth(overhead_s=float(chance.uniform(5e-4, 8e-3)), contention=float(chance.uniform(0, 0.6)))
+        model = model_of(simulated.study(truth, draw, level_sd=level_sd, noise=noise, blocks=3))
+        for batch in (24, 48, 96, 192, 384, 768):
+            found = model.predict(batch, 2)
+            assert found.low is not None and found.high is not None
+            new = truth.samples_per_s(batch, 2) * math.exp(chance.normal(0, level_sd) + chance.normal(0, noise))
+            inside += found.low <= new <= found.high
+            total += 1
+    assert 0.91 <= inside / total <= 0.995
+
+
+def beside(truth: Truth, shared: bool, counts: tuple[int, ...], blocks: int = 4) -> list[dict[str, object]]:
+    chance = np.random.default_rng(3)
+    return [
+        simulated.row(truth, chance, jobs=k, shared=shared and k > 1, seed=block, noise=0.01)
+        for block in range(1, blocks + 1)
+        for k in counts
+    ]
+
+
+def test_interference_is_measured_apart_for_shared_and_split_cores() -> None:
+    truth = Truth()
+    rows = simulated.study(truth, 1) + beside(truth, True, (1, 2, 3, 4)) + beside(truth, False, (2, 3, 4))
+    split, shared = fitted(rows).interference
+    assert (split.cores_shared, shared.cores_shared) == (False, True)
+    assert shared.law.slowdown(2) == pytest.approx(2.0, rel=0.03)
+    assert split.law.slowdown(4) == pytest.approx(3.55, rel=0.03)
+    assert shared.measured[3] == pytest.approx(3.0, rel=0.03)
+    found = shared.predict(4, 64)
+    assert found.low is not None and found.high is not None and found.low <= 4.0 <= found.high
+    assert shared.predict(8, 64).basis is Basis.EXTRAPOLATION
+    assert shared.predict(9, 64).basis is Basis.REFUSED
+    assert shared.predict(2, 128).basis is Basis.EXTRAPOLATION  # measured at a batch size of 64 alone
+    assert shared.predict(2, 129).basis is Basis.REFUSED
+    assert shared.predict(1, 64).estimate == 1.0
+
+
+def test_jobs_beside_others_are_no_part_of_the_models_of_one_alone() -> None:
+    alone = simulated.study(Truth(), 1)
+    with_others = fitted(alone + beside(Truth(), True, (2, 4)))
+    (model,) = with_others.throughput
+    assert len(model.records) == len(alone)
+    assert len(with_others.memory[0].records) == len(alone)
+
+
+def test_jobs_side_by_side_with_none_alone_are_named() -> None:
+    rows = [{**one, "batch_size": 999} for one in beside(Truth(), True, (2,))]
+    rows.append({**rows[0], "trial": "unmeasured", "overlap_samples_per_s": math.nan})
+    found = fitted(simulated.study(Truth(), 1) + rows)
+    assert found.interference == ()
+    (missing,) = found.missing
+    (omitted,) = found.omitted["samples_per_s"]
+    assert omitted.records == ("unmeasured",)
+    assert missing.why == "the trials side by side have none alone of the same job to compare with"
