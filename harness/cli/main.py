@@ -16,6 +16,7 @@ from harness.cli import (
     compare,
     data,
     doctor,
+    figure,
     frameworks,
     lr,
     network,
@@ -44,6 +45,7 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(compare.compare)
 app.command()(report.report)
+app.command()(figure.figure)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)
 app.command()(doctor.doctor)
