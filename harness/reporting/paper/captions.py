@@ -16,16 +16,17 @@ SAID_OTHERWISE = ("Rows of different conditions", "Left out, because")
 """Beginnings of notes of a comparison that a caption has in its own words."""
 
 
-def facts_of(source: Source, marks: Sequence[Mark], *, memory: bool = False) -> tuple[str, ...]:
+def facts_of(source: Source, marks: Sequence[Mark], *, memory: bool = False, means: bool = True) -> tuple[str, ...]:
     """The sentences of a caption that hold of every form of these numbers, a table too.
 
     Args:
         source: what is drawn from.
         marks: what is drawn.
         memory: whether peak memory is drawn, so that notes on it belong to the figure.
+        means: whether means over trials are drawn.
     """
     comparison = source.comparison
-    sentences = [numbers_sentence(marks), _work(comparison), *_conditions(source), _date(comparison), _disturbed(source)]
+    sentences = [numbers_sentence(marks) if means else "", _grain(marks), _work(comparison), *_conditions(source), _date(comparison), _disturbed(source)]
     sentences += [*_left_out(source), *_missing(marks), *_notes(comparison, memory)]
     trials = len({trial for mark in marks for trial in mark.trials})
     sentences.append(
@@ -61,6 +62,12 @@ def _work(comparison: Comparison) -> str:
     words = override_words(comparison)
     text = ", ".join(told) + (f", with {words}" if words else "")
     return f"{text[0].upper()}{text[1:]}." if told else (f"All with {words}." if words else "")
+
+
+def _grain(marks: Sequence[Mark]) -> str:
+    if not any(mark.quantity.startswith(("top1", "top5", "best_validation_top1")) and mark.n > 1 for mark in marks):
+        return ""
+    return "The interval of an accuracy is no narrower than its grain, one image of those evaluated, leaves."
 
 
 def _conditions(source: Source) -> Iterable[str]:

@@ -68,7 +68,7 @@ def make(source: Source, options: Options) -> PaperFigure:
         draw=lambda: _figure(applied, options.width_mm, bool(options.log)),
         marks=marks,
         shown=tuple(_shown(applied, bool(options.log))),
-        facts=facts_of(source, marks),
+        facts=facts_of(source, marks, means=False),
         trials=trials_of(marks),
         dense=True,
     )
@@ -146,10 +146,10 @@ def _marks(one: Applied) -> list[Mark]:
             quantity="learning_rate",
             unit="1",
             value=float(rate),
-            n=len(one.trials),
+            n=1,
             trials=one.trials[:1],
             disturbed=one.disturbed,
-            reason="as applied: the same in all trials of the policy but for rounding, no interval",
+            reason="as one trial applied it: no interval",
         )
         for step, rate in zip(steps, rates, strict=True)
     ]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis import Cell, summarise
+from harness.analysis import Cell
 from harness.analysis.curves import Curve, accuracy_curve, loss_curve
+from harness.analysis.policies.intervals import interval
 from harness.errors import DlgaugeError
 from harness.reporting.figures import smoothing_window
 from harness.reporting.paper.captions import INTERVAL, facts_of
 from harness.reporting.paper.inks import PrintInk, print_inks
-from harness.reporting.paper.measuring import ONE_TRIAL, trials_of
+from harness.reporting.paper.measuring import ONE_TRIAL, grain_of, trials_of
 from harness.reporting.paper.model import Mark, Options, PaperFigure
 from harness.reporting.paper.naming import SEPARATOR, group_names, panels_of_conditions, refuse_equals
 from harness.reporting.paper.source import Source
@@ -124,11 +125,11 @@ def _marks(source: Source, cell: Cell, panel: str, quantity: str, over: str) -> 
     trials = tuple(record.id for record, _ in curves)
     disturbed = sum(source.disturbed(str(record.path)) for record, _ in curves)
     rows = [dict(zip(c.steps, zip(c.training_time_s, c.values, strict=True), strict=True)) for _, c in curves]
-    marks = []
+    grain, marks = grain_of(cell, key), []
     for step in sorted(shared):
         values = [row[step][1] for row in rows]
         known = [value for value in values if value is not None]
-        found = summarise(known) if len(known) == len(values) else None
+        found = interval(known, grain) if len(known) == len(values) else None
         half = found.half_width if found else None
         time_s = float(np.mean([row[step][0] for row in rows]))
         marks.append(

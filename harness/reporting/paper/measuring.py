@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.analysis import Cell, Column, Statistics, TrialReference, summarise
+from harness.analysis import Cell, Column, TrialReference
+from harness.analysis.policies.intervals import interval
 from harness.errors import DlgaugeError
 from harness.reporting.paper.model import Mark
 from harness.reporting.paper.source import Source
@@ -32,7 +34,19 @@ def mark_of_column(
         x=x,
         quantity=column.key,
         unit=column.unit,
+        grain=grain_of(cell, column.key),
     )
+
+
+def grain_of(cell: Cell, key: str) -> float:
+    """The step in which a quantity moves: of an accuracy in percent one of the images; 0 of what has none."""
+    specification = json.loads(cell.key.specification)
+    images: float | None = None
+    if key in ("top1_percent", "top5_percent", "top1_at_best_validation_percent"):
+        images = ((specification.get("workload") or {}).get("dataset") or {}).get("test")
+    elif key == "best_validation_top1_percent":
+        images = ((specification.get("setting") or {}).get("validation") or {}).get("images")
+    return 100.0 / images if images else 0.0
 
 
 def make_mark(
@@ -48,9 +62,13 @@ def make_mark(
     x: float | str,
     quantity: str,
     unit: str,
+    grain: float = 0.0,
 ) -> Mark:
-    """A mark from the values of single trials: mean and 95 % t interval of the mean (`harness.analysis.summarise`)."""
-    found: Statistics | None = summarise(list(by_seed.values())) if by_seed else None
+    """A mark from the values of single trials: mean and 95 % t interval of the mean.
+
+    A value known to a `grain` has an interval no narrower than that leaves (`harness.analysis.policies.intervals`).
+    """
+    found = interval(list(by_seed.values()), grain)
     half = found.half_width if found else None
     told = [reason] if reason else []
     if found is not None and half is None:

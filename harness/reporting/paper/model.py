@@ -74,7 +74,9 @@ class PaperFigure:
     @property
     def caption(self) -> str:
         """The caption as one paragraph."""
-        return " ".join(sentence for sentence in (*self.shown, *self.facts) if sentence)
+        from harness.reporting.text import one_line
+
+        return one_line(" ".join(sentence for sentence in (*self.shown, *self.facts) if sentence))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,7 +88,9 @@ def _name(axes: Axes, places: Rows, rows: Sequence[Row], *, first: bool) -> None
     """Every row by its framework, and by its group where there are several: colours stand for phases here."""
     name_rows(axes, places, "framework" if len(places.groups) == 1 else "framework · cell of the study")
     if len(places.groups) > 1:
-        names = [" · ".join(part for part in (series, group) if part) for group, series in places.places]
+        names = [
+            textwrap.fill(" · ".join(part for part in (series, group) if part), 34) for group, series in places.places
+        ]
         axes.set_yticks(list(places.places.values()), names)
     if not first:
         axes.set_yticklabels([])

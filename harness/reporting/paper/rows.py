@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis import Column
 from harness.reporting.paper.inks import PrintInk
-from harness.reporting.paper.limits import axis_limits, half_widths
+from harness.reporting.paper.limits import FROM_ZERO, axis_limits, half_widths
 from harness.reporting.paper.model import Mark
 from harness.reporting.paper.quantities import quantity_axis
 from harness.reporting.paper.style import (
@@ -110,9 +110,9 @@ def draw_values(
     Returns:
         The ends of the axis.
     """
-    bars = column.unit in ("s", "cpu_s", "bytes", "1/s", "cores", "J") and not log
+    bars = column.unit in FROM_ZERO and not log
     measured = [mark for _, mark in marks if mark.value is not None]
-    limits = axis_limits(measured, column, zero=bars, log=log)
+    limits = axis_limits(measured, column, zero=bars, log=log) if measured else (0.1, 1.0)
     if log:
         axes.set_xscale("log")
     for group, mark in marks:

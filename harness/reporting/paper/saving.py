@@ -17,7 +17,7 @@ from harness.errors import DlgaugeError
 from harness.reporting.files import write_bytes, write_text
 from harness.reporting.paper.model import Mark, PaperFigure
 from harness.reporting.paper.style import MM_PER_INCH, settings
-from harness.reporting.text import latex_escaped
+from harness.reporting.text import latex_escaped, one_line
 
 SUFFIXES = (".pdf", ".svg", ".png")
 DOTS_PER_INCH = 300
@@ -115,7 +115,7 @@ def metadata(figure: PaperFigure, form: str) -> dict[str, Any]:
     program, caption, date = f"dlgauge {harness.__version__}", figure.caption, _date()
     if form == "pdf":
         return {
-            "Title": figure.title,
+            "Title": one_line(figure.title),
             "Subject": caption,
             "Keywords": f"trials: {ids}",
             "Creator": program,
@@ -123,14 +123,14 @@ def metadata(figure: PaperFigure, form: str) -> dict[str, Any]:
         }
     if form == "svg":
         return {
-            "Title": figure.title,
+            "Title": one_line(figure.title),
             "Description": caption,
             "Keywords": [f"trials: {ids}"],
             "Creator": program,
             "Date": None if date is None else date.isoformat(),
         }
     return {
-        "Title": figure.title,
+        "Title": one_line(figure.title),
         "Description": caption,
         "Trials": ids,
         "Software": program,
