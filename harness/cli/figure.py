@@ -97,8 +97,8 @@ def _write_figure(name: str, source: Source, options: Options, path: Path, font:
         typer.echo(f"written: {one}", err=True)
     if written.height_mm > PAGE_HEIGHT_MM:
         typer.echo(
-            f"note: the figure is {written.height_mm:.0f} mm high, more than a page: draw a part with --where KEY=VALUE, "
-            "or wider",
+            f"note: the figure is {written.height_mm:.0f} mm high, more than a page: draw a part with --where "
+            "KEY=VALUE, or wider",
             err=True,
         )
 
@@ -115,8 +115,12 @@ def _print_list() -> None:
     for name, (shows, _) in TABLES.items():
         own = f" [{', '.join(TABLE_OUTCOMES[name])}]" if name in TABLE_OUTCOMES else ""
         typer.echo(f"  {name:<15} {shows}{own}")
-    typer.echo("in brackets what is drawn unless --outcome says otherwise: summary keys (docs/records.md), or a cost, steps_to:99")
+    typer.echo(
+        "in brackets what is drawn unless --outcome says otherwise: summary keys (docs/records.md), or steps_to:99"
+    )
     typer.echo("factors of sweep (--over):")
     for factor in FACTORS.values():
         typer.echo(f"  {factor.name:<15} {factor.axis}")
-    typer.echo("  or any other number that the study varies; loss-curves: --over steps or time, --outcome loss or accuracy")
+    typer.echo(
+        "  or any other number that the study varies; loss-curves: --over steps or time, --outcome loss or accuracy"
+    )

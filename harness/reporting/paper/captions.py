@@ -26,12 +26,18 @@ def facts_of(source: Source, marks: Sequence[Mark], *, memory: bool = False, mea
         means: whether means over trials are drawn.
     """
     comparison = source.comparison
-    sentences = [numbers_sentence(marks) if means else "", _grain(marks), _work(comparison), *_conditions(source), _date(comparison), _disturbed(source)]
+    sentences = [
+        numbers_sentence(marks) if means else "",
+        _grain(marks),
+        _work(comparison),
+        *_conditions(source),
+        _date(comparison),
+        _disturbed(source),
+    ]
     sentences += [*_left_out(source), *_missing(marks), *_notes(comparison, memory)]
     trials = len({trial for mark in marks for trial in mark.trials})
     sentences.append(
-        f"Study {source.study}, {trials} trial{'' if trials == 1 else 's'}, dlgauge {harness.__version__}; their ids stand in "
-        "the file's metadata, with every drawn number in the CSV file beside it."
+        f"Study {source.study}, {trials} trial{'' if trials == 1 else 's'}, dlgauge {harness.__version__}."
     )
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -104,7 +110,7 @@ def _disturbed(source: Source) -> str:
             signals[one.words.partition(" (")[0]] += one.trials
     listed = "; ".join(f"{words} ({count})" for words, count in signals.most_common())
     return (
-        f"Disturbed: {len(disturbed)} of {len(source.records)} trials, and their times are those of a disturbed machine "
+        f"Disturbed: {len(disturbed)} of {len(source.records)} trials; their times are those of a disturbed machine "
         f"(trials by signal: {listed})."
     )
 

@@ -1,4 +1,4 @@
-"""How frameworks and phases stand in a printed figure: colours for every kind of colour vision, and signs beside them."""
+"""How frameworks and phases stand in print: colours for every kind of colour vision, and signs beside them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PHASE_INKS = {
     "build": PrintInk("#cc6677", "^", "////", "-"),
     "warm_up": PrintInk("#aa4499", "D", "xxxx", "-"),
     "train": PrintInk("#44aa99", "s", "\\\\\\\\", "-"),
-    "evaluate": PrintInk("#332288", "X", "----", "-"),
+    "evaluate": PrintInk("#7b6fd0", "X", "----", "-"),
     "teardown": PrintInk("#999999", "P", "||||", "-"),
 }
 OTHER_PHASE = PrintInk("#dddddd", "*", "oooo", "-")

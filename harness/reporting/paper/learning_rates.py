@@ -60,7 +60,9 @@ def make(source: Source, options: Options) -> PaperFigure:
     """
     applied = _applied(source)
     if not applied:
-        raise DlgaugeError("none of the trials recorded the learning rate of a step", hint="see docs/records.md, `steps`")
+        raise DlgaugeError(
+            "none of the trials recorded the learning rate of a step", hint="see docs/records.md, `steps`"
+        )
     marks = tuple(mark for one in applied for mark in _marks(one))
     return PaperFigure(
         name=NAME,
@@ -160,8 +162,8 @@ def _shown(applied: Sequence[Applied], log: bool) -> list[str]:
     differences = [one.difference for one in applied if one.difference is not None]
     if differences:
         sentences.append(
-            f"Each curve is of one trial; those of the policy's other trials differ by at most {max(differences):.2g} of the rate "
-            "(the precision of the frameworks), so there is no interval."
+            f"Each curve is of one trial; those of the policy's other trials differ by at most {max(differences):.2g} "
+            "of the rate (the precision of the frameworks), so there is no interval."
         )
     if log:
         sentences.append("Logarithmic axis of rates, on which a rate of 0 is not drawn.")

@@ -58,7 +58,7 @@ def make(source: Source, options: Options) -> PaperFigure:
     if len(set(facts)) < 2:
         library, threads = facts[0]
         raise DlgaugeError(
-            f"all trials of {source.study} ran on {library} with {threads}: a comparison of libraries takes two or more",
+            f"all trials of {source.study} ran on {library} with {threads}: a comparison takes two or more",
             hint="run a study that varies them: dlgauge run blas; then: dlgauge figure libraries STORE --study blas",
         )
     groups = group_names(source.cells, ON_AN_AXIS, frameworks=True)
@@ -111,9 +111,7 @@ def _panels(
     placed: dict[str, list[tuple[str, Mark]]] = {}
     for cell, (library, threads), group in zip(source.cells, facts, groups, strict=True):
         title = SEPARATOR.join(part for part in (titles[cell.conditions], group) if part)
-        mark = mark_of_column(
-            source, cell, column, panel=title, series=threads, x_name="library", x_unit="", x=library
-        )
+        mark = mark_of_column(source, cell, column, panel=title, series=threads, x_name="library", x_unit="", x=library)
         placed.setdefault(title, []).append((library, mark))
     return [
         Panel(title, column, tuple(sorted(members, key=lambda pair: (pair[0], pair[1].series))))
@@ -123,8 +121,8 @@ def _panels(
 
 def _shown(source: Source, panels: Sequence[Panel], logs: dict[str, bool], names: str) -> list[str]:
     sentences = [
-        f"{names[0].upper()}{names[1:]} by numerical library and number of threads, one panel a framework: means over trials; "
-        f"whiskers: {INTERVAL}; dots: single trials. Panels have axes of their own.",
+        f"{names[0].upper()}{names[1:]} by numerical library and number of threads, one panel a framework: means "
+        f"over trials; whiskers: {INTERVAL}; dots: single trials. Panels have axes of their own.",
         _versions(source),
     ]
     if any(logs.values()):
@@ -137,7 +135,9 @@ def _shown(source: Source, panels: Sequence[Panel], logs: dict[str, bool], names
             limits = axis_limits(measured, panel.column, zero=panel.column.unit in FROM_ZERO and not log, log=log)
             cut += cut_intervals(measured, panel.column, limits)
     if cut:
-        sentences.append(f"{cut} interval{'' if cut == 1 else 's'} of few trials reach beyond the axis; the CSV has the ends.")
+        sentences.append(
+            f"{cut} interval{'' if cut == 1 else 's'} of few trials reach beyond the axis; the CSV has the ends."
+        )
     return sentences
 
 

@@ -39,7 +39,7 @@ MOST_POINTS = 200
 
 POINTS_WITH_MARKERS = 15
 GROUPS_WITH_BOTH = 2
-"""Groups up to which loss and accuracy stand side by side; of more the accuracy alone is drawn, unless loss is asked for."""
+"""Groups up to which loss and accuracy stand side by side; of more the accuracy alone, unless loss is asked for."""
 
 NARROWEST_MM = 44.0
 PANEL_MM = 36.0
@@ -80,7 +80,9 @@ def make(source: Source, options: Options) -> PaperFigure:
     ]
     marks = tuple(mark for panel in panels for mark in panel.marks)
     if not any(mark.value is not None for mark in marks):
-        raise DlgaugeError(f"the trials of {source.study} recorded no {' and no '.join(quantities)}", hint="draw another figure")
+        raise DlgaugeError(
+            f"the trials of {source.study} recorded no {' and no '.join(quantities)}", hint="draw another figure"
+        )
     return PaperFigure(
         name=NAME,
         title=f"{' and '.join(quantities)} over {over}, study {source.study}".capitalize(),
@@ -110,7 +112,7 @@ def _quantities(options: Options, groups: int) -> tuple[str, ...]:
 
 
 def _marks(source: Source, cell: Cell, panel: str, quantity: str, over: str) -> list[Mark]:
-    """The mean over the trials at the steps that all of them have; the loss of a trial is a running mean before that."""
+    """The mean over the trials at the steps that all have; the loss of a trial is a running mean before that."""
     key, unit, _ = QUANTITIES[quantity]
     x_name, x_unit, _ = AXES[over]
     curves = []
@@ -163,18 +165,20 @@ def _smooth(curve: Curve) -> Curve:
 def _shown(quantities: Sequence[str], over: str, panels: int, log: bool) -> list[str]:
     names = " and ".join(QUANTITIES[one][2].partition(" (")[0] for one in quantities)
     sentences = [
-        f"{names[0].upper()}{names[1:]} over {AXES[over][2].partition(' (')[0]}, one line a framework: means over trials; "
-        f"bands: pointwise {INTERVAL}."
+        f"{names[0].upper()}{names[1:]} over {AXES[over][2].partition(' (')[0]}, one line a framework: means "
+        f"over trials; bands: pointwise {INTERVAL}."
     ]
     if LOSS in quantities:
         sentences.append(
-            f"Of the loss of the mini-batches at most {MOST_POINTS} points a trial are drawn, each a centred running mean of a "
-            "fiftieth of them."
+            f"Of the loss of the mini-batches at most {MOST_POINTS} points a trial are drawn, each a centred running "
+            "mean of a fiftieth of them."
         )
     if over == "time":
         sentences.append("Training time is that of the `train` phases; a point stands at the mean time of its trials.")
     if panels > GROUPS_WITH_BOTH:
-        sentences.append("All panels have the same axes; an interval of few trials may reach beyond them (the CSV has its ends).")
+        sentences.append(
+            "All panels have the same axes; an interval of few trials may reach beyond them (the CSV has its ends)."
+        )
     if log:
         sentences.append("Logarithmic axis of values.")
     return sentences
@@ -269,7 +273,17 @@ def _legend(figure: Figure, inks: Mapping[str, PrintInk], width_mm: float) -> No
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=ink.colour, ls=ink.line, lw=LINE_POINTS, marker=ink.marker, ms=MARKER_POINTS - 0.6, mec=DARK, mew=0.3)
+        Line2D(
+            [],
+            [],
+            color=ink.colour,
+            ls=ink.line,
+            lw=LINE_POINTS,
+            marker=ink.marker,
+            ms=MARKER_POINTS - 0.6,
+            mec=DARK,
+            mew=0.3,
+        )
         for ink in inks.values()
     ]
     figure.legend(handles, list(inks), loc="outside upper center", ncols=min(len(handles), 5 if width_mm > 120 else 3))

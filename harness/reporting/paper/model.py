@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from harness.reporting.paper.source import Source
 
 
+WHERE_THE_IDS_ARE = "The trials' ids stand in the file's metadata, every drawn number in the CSV file beside it."
+
+
 @dataclass(frozen=True)
 class Mark:
     """One drawn point, bar or part of a bar, in the units of the record: a row of the figure's CSV.
@@ -76,7 +79,7 @@ class PaperFigure:
         """The caption as one paragraph."""
         from harness.reporting.text import one_line
 
-        return one_line(" ".join(sentence for sentence in (*self.shown, *self.facts) if sentence))
+        return one_line(" ".join(sentence for sentence in (*self.shown, *self.facts, WHERE_THE_IDS_ARE) if sentence))
 
 
 @dataclass(frozen=True)

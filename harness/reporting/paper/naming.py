@@ -27,8 +27,10 @@ def group_names(cells: Sequence[Cell], without: Collection[str] = (), frameworks
     """
     keys = [cell.key for cell in cells]
     parts = [part for part in PARTS if part not in without and len({getattr(key, part) for key in keys}) > 1]
-    if "setting" in parts and "workload" in parts and len({(key.workload, key.setting) for key in keys}) == len(
-        {key.workload for key in keys}
+    if (
+        "setting" in parts
+        and "workload" in parts
+        and len({(key.workload, key.setting) for key in keys}) == len({key.workload for key in keys})
     ):
         parts.remove("setting")
     short = _function_names(keys, without)
@@ -62,7 +64,12 @@ def _function_names(keys: Sequence[CellKey], without: Collection[str]) -> dict[t
 
 def _several_functions(keys: Sequence[CellKey], name: str) -> dict[str, str]:
     """Text -> function of a key on an axis, where it has more than one function: they are not one line."""
-    found = {text: dict(key.functions)[name] for key in keys for own, text in key.varied if own == name and name in dict(key.functions)}
+    found = {
+        text: dict(key.functions)[name]
+        for key in keys
+        for own, text in key.varied
+        if own == name and name in dict(key.functions)
+    }
     return found if len(set(found.values())) > 1 else {}
 
 
@@ -79,8 +86,9 @@ def refuse_equals(cells: Sequence[Cell], places: Sequence[tuple[Any, ...]]) -> N
             versions = sorted({cell.key.version for cell in alike})
             named = ", ".join(paths[:6]) or f"version {', '.join(versions)}"
             raise DlgaugeError(
-                f"{count} cells of {alike[0].key.framework} would stand at one place of the figure; they differ in {named}",
-                hint="choose one: --where KEY=VALUE (keys: version, workload, setting, profile, batch_size, steps, threads, blas)",
+                f"{count} cells of {alike[0].key.framework} would stand at one place of the figure; "
+                f"they differ in {named}",
+                hint="choose one: --where KEY=VALUE; keys: version, workload, setting, profile, batch_size, threads",
             )
 
 
@@ -96,5 +104,3 @@ def panels_of_conditions(cells: Sequence[Cell], letters: Mapping[str, Any]) -> d
         machine = f", host {one.host or 'not recorded'}" if several_hosts else ""
         titles[letter] = f"{letter}: {one.dataset} {one.content_sha256[:12]}{machine}"
     return titles
-
-

@@ -55,7 +55,9 @@ class Row:
         return (*self.cpu, self.total, self.user, self.system, self.mean, self.most, *self.peaks, self.peak)
 
 
-def draw_resources(rows: dict[str, list[Row]], titles: dict[str, str], phases: Sequence[str], width_mm: float) -> Figure:
+def draw_resources(
+    rows: dict[str, list[Row]], titles: dict[str, str], phases: Sequence[str], width_mm: float
+) -> Figure:
     """The figure: a line of panels for each set of conditions.
 
     Args:
@@ -77,14 +79,14 @@ def draw_resources(rows: dict[str, list[Row]], titles: dict[str, str], phases: S
     for (letter, start), row_axes in zip(lines, grid, strict=True):
         for offset, axes in enumerate(row_axes):
             draw[start + offset](axes, places[letter], rows[letter])
-            _name(axes, places[letter], rows[letter], first=offset == 0)
+            _name(axes, places[letter], first=offset == 0)
             if titles[letter] and offset == 0:
                 axes.set_title(titles[letter], loc="left")
     _legend(figure, phases, rows, width_mm)
     return figure
 
 
-def _name(axes: Axes, places: Rows, rows: Sequence[Row], *, first: bool) -> None:
+def _name(axes: Axes, places: Rows, *, first: bool) -> None:
     """Every row by its framework, and by its group where there are several: colours stand for phases here."""
     name_rows(axes, places, "framework" if len(places.groups) == 1 else "framework · cell of the study")
     if len(places.groups) > 1:
@@ -144,7 +146,9 @@ def _draw_cores(axes: Axes, places: Rows, rows: Sequence[Row]) -> None:
             _bar(axes, y, row.mean.value, 0.0, "#bbbbbb", "")
         _whisker(axes, y, row.mean, 1.0)
         if row.most.value is not None:
-            axes.plot([row.most.value], [y], ls="", marker=">", ms=MARKER_POINTS, mfc="white", mec="black", mew=0.6, zorder=6)
+            axes.plot(
+                [row.most.value], [y], ls="", marker=">", ms=MARKER_POINTS, mfc="white", mec="black", mew=0.6, zorder=6
+            )
     axes.set_xlabel("cores used in training (cores)")
     _end(axes, [mark for row in rows for mark in (row.mean, row.most)], 1.0)
 
@@ -158,7 +162,14 @@ def _draw_memory(axes: Axes, places: Rows, rows: Sequence[Row]) -> None:
         for index, mark in enumerate(measured):
             ink = phase_ink(mark.series)
             offset = -0.36 + 0.72 * (index + 0.5) / len(measured)
-            style = {"fmt": ink.marker, "color": ink.colour, "ms": MARKER_POINTS - 0.4, "mec": DARK, "mew": 0.3, "capsize": 1.0}
+            style = {
+                "fmt": ink.marker,
+                "color": ink.colour,
+                "ms": MARKER_POINTS - 0.4,
+                "mec": DARK,
+                "mew": 0.3,
+                "capsize": 1.0,
+            }
             _whisker(axes, y + offset, mark, MIB, **style)
     axes.set_xlabel("peak memory by phase (MiB)")
     _end(axes, [mark for row in rows for mark in (row.peak, *row.peaks)], MIB)

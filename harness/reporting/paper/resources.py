@@ -38,7 +38,9 @@ def make(source: Source, options: Options) -> PaperFigure:
     marks = tuple(mark for of_letter in rows.values() for row in of_letter for mark in row.marks)
     if all(mark.value is None for mark in marks):
         reasons = ", ".join(dict.fromkeys(mark.reason for mark in marks if mark.reason))
-        raise DlgaugeError(f"neither CPU nor memory was measured in these trials: {reasons}", hint="see docs/measurement.md")
+        raise DlgaugeError(
+            f"neither CPU nor memory was measured in these trials: {reasons}", hint="see docs/measurement.md"
+        )
     return PaperFigure(
         name=NAME,
         title=f"CPU and memory by framework and phase, study {source.study}",
@@ -79,9 +81,7 @@ def _row(source: Source, cell: Cell, group: str, title: str, phases: Sequence[st
         )
 
     def of_trial(key: str, series: str) -> Mark:
-        return mark_of_column(
-            source, cell, column_for(key), panel=title, series=series, x_name="cell", x_unit="", x=x
-        )
+        return mark_of_column(source, cell, column_for(key), panel=title, series=series, x_name="cell", x_unit="", x=x)
 
     return Row(
         group=group,
@@ -99,15 +99,15 @@ def _row(source: Source, cell: Cell, group: str, title: str, phases: Sequence[st
 
 def _shown(marks: Sequence[Mark]) -> list[str]:
     sentences = [
-        "CPU time stacked by phase, cores used in training (bars: user and system mode; triangle: highest mean over 1 s), and "
-        "peak memory by phase (points) and of the whole trial (vertical stroke), by framework. "
+        "CPU time stacked by phase, cores used in training (bars: user and system mode; triangle: highest mean over "
+        "1 s), and peak memory by phase (points) and of the whole trial (vertical stroke), by framework. "
         f"Means over trials; whiskers, of the whole trial's CPU time, the cores and the peaks: {INTERVAL}.",
-        "The peak of a phase is the highest of its phases of that kind; CPU time outside of the phases, before the first and "
-        "after the last, is in the whiskered total and not in the bars.",
+        "The peak of a phase is the highest of its phases of that kind; CPU time outside of the phases, before the "
+        "first and after the last, is in the whiskered total and not in the bars.",
     ]
     modes = [mark for mark in marks if mark.series == "user"]
     if any(mark.value is None for mark in modes):
-        sentences.append("Where user and system mode were not told apart, the bar of cores is the mean of both, in grey.")
+        sentences.append(
+            "Where user and system mode were not told apart, the bar of cores is the mean of both, in grey."
+        )
     return sentences
-
-

@@ -118,7 +118,9 @@ def draw_values(
     for group, mark in marks:
         y = rows.places[(group, mark.series)]
         if mark.value is None:
-            axes.text(0.01, y, "not measured", transform=axes.get_yaxis_transform(), va="center", fontsize=5.5, color=DARK)
+            axes.text(
+                0.01, y, "not measured", transform=axes.get_yaxis_transform(), va="center", fontsize=5.5, color=DARK
+            )
             continue
         _draw_one(axes, y, mark, column.scale, inks[mark.series], bars)
     axes.set_xlim(*limits)
@@ -187,7 +189,9 @@ def legend_of(figure: Figure, inks: dict[str, PrintInk], *, bars: bool, points: 
         if bars:
             parts.append(Patch(facecolor=ink.colour, hatch=ink.hatch, edgecolor=DARK, lw=0.4))
         if points:
-            parts.append(Line2D([], [], ls="", marker=ink.marker, ms=MARKER_POINTS, color=ink.colour, mec=DARK, mew=0.4))
+            parts.append(
+                Line2D([], [], ls="", marker=ink.marker, ms=MARKER_POINTS, color=ink.colour, mec=DARK, mew=0.4)
+            )
         handles.append((name, parts[0] if len(parts) == 1 else tuple(parts)))
     from matplotlib.legend_handler import HandlerTuple
 

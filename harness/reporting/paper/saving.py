@@ -170,7 +170,9 @@ def numbers_csv(name: str, marks: Sequence[Mark]) -> str:
                 **{key: _number(getattr(mark, key)) for key in ("value", "low_95", "high_95")},
                 "n": mark.n,
                 "disturbed_trials": mark.disturbed,
-                "by_seed": json.dumps({str(seed): value for seed, value in mark.by_seed.items()}) if mark.by_seed else "",
+                "by_seed": json.dumps({str(seed): value for seed, value in mark.by_seed.items()})
+                if mark.by_seed
+                else "",
                 "trials": " ".join(mark.trials),
                 "reason": mark.reason,
             }

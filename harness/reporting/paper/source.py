@@ -93,11 +93,16 @@ def read_source(
     paths = {trial.path for cell in comparison.cells for trial in cell.trials}
     records = {str(record.path): record for record in chosen if str(record.path) in paths}
     return Source(
-        str(store), comparison, records, frozenset(record.id for record in chosen), tuple(where), len(every) - len(chosen)
+        str(store),
+        comparison,
+        records,
+        frozenset(record.id for record in chosen),
+        tuple(where),
+        len(every) - len(chosen),
     )
 
 
-def facts_of(record: Record) -> dict[str, str]:
+def told_of(record: Record) -> dict[str, str]:
     """What a condition may ask of a trial: names of its parts, and what the study varies, as text."""
     specification = record.specification
     workload, framework = _part(specification, "workload"), _part(specification, "framework")
@@ -127,8 +132,10 @@ def _meeting(records: Sequence[Record], where: Sequence[str]) -> list[Record]:
     for condition in where:
         key, separator, value = condition.partition("=")
         if not separator or not key:
-            raise DlgaugeError(f"--where {condition!r} is no condition", hint="--where KEY=VALUE, such as framework=torch")
-        facts = [(record, facts_of(record)) for record in kept]
+            raise DlgaugeError(
+                f"--where {condition!r} is no condition", hint="--where KEY=VALUE, such as framework=torch"
+            )
+        facts = [(record, told_of(record)) for record in kept]
         keys = sorted({name for _, told in facts for name in told})
         if key not in keys:
             raise DlgaugeError(f"--where {condition!r}: unknown key {key!r}{nearest(key, keys)}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DlgaugeError
+from harness.reporting.paper.inks import PrintInk
 from harness.validation import nearest
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ DOT_POINTS = 1.6
 SPAN_OF_A_LOG_AXIS = 30.0
 """Values whose largest is so many times their smallest are drawn on a logarithmic axis."""
 
+THICKER = 0.45
+"""Line and marker of each name before the last are so much wider, in points: equal curves show one inside the other."""
+
 GREY = "#d9d9d9"
 DARK = "#333333"
 
@@ -49,7 +53,7 @@ def width_of(text: str) -> float:
     if not NARROWEST_MM <= width_mm <= WIDEST_MM:
         raise DlgaugeError(
             f"--width {text!r} is neither column, page nor {NARROWEST_MM:g} to {WIDEST_MM:g} millimetres",
-            hint=f"column is {WIDTHS_MM['column']:.1f} mm, page {WIDTHS_MM['page']:.1f} mm (IEEE); or a number: --width 120",
+            hint=f"column is {WIDTHS_MM['column']:.1f} mm, page {WIDTHS_MM['page']:.1f} mm (IEEE); or --width 120",
         )
     return width_mm
 
@@ -110,10 +114,15 @@ def finish(axes: Axes, *, grid: str = "both") -> None:
 
 
 def plain_numbers(axis: Axis) -> None:
-    """Tick labels as plain numbers: no offset, no powers in another type."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """Tick labels as plain numbers: no offset, no powers in another type; on a linear axis all with the same decimals."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value)))
+    if axis.get_scale() == "log":
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value)))
+    else:
+        formatter = ScalarFormatter(useOffset=False, useMathText=False)
+        formatter.set_scientific(False)
+        axis.set_major_formatter(formatter)
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -160,3 +169,23 @@ def side_by_side(panels: int, width_mm: float, narrowest_mm: float) -> int:
 def inches(millimetres: float) -> float:
     """For Matplotlib, which has no other unit."""
     return millimetres / MM_PER_INCH
+
+
+def line_style(ink: PrintInk, place: int, of: int) -> dict[str, Any]:
+    """Arguments of `Axes.plot` for the line of one name among several, drawn in their order.
+
+    Args:
+        ink: of the name.
+        place: its place among the names, from 0.
+        of: how many there are.
+    """
+    more = THICKER * (of - 1 - place)
+    return {
+        "color": ink.colour,
+        "ls": ink.line,
+        "lw": LINE_POINTS + more,
+        "marker": ink.marker,
+        "ms": MARKER_POINTS + more,
+        "mec": DARK,
+        "mew": 0.3,
+    }

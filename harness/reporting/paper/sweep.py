@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from harness.analysis import Cell, Column
 from harness.errors import DlgaugeError
 from harness.reporting.paper.captions import INTERVAL, facts_of
+from harness.reporting.paper.factors import Factor, choose_factor, factor_hint, level_of, not_in_a_panel
 from harness.reporting.paper.inks import PrintInk, print_inks
 from harness.reporting.paper.limits import FROM_ZERO, axis_limits, cut_intervals, half_widths
 from harness.reporting.paper.measuring import mark_of_column, refuse_unmeasured, trials_of
 from harness.reporting.paper.model import Mark, Options, PaperFigure
-from harness.reporting.paper.factors import Factor, choose_factor, factor_hint, level_of, not_in_a_panel
 from harness.reporting.paper.naming import SEPARATOR, group_names, panels_of_conditions, refuse_equals
 from harness.reporting.paper.quantities import quantity_axis, quantity_title
 from harness.reporting.paper.rows import log_ticks
@@ -67,7 +67,8 @@ def make(source: Source, options: Options) -> PaperFigure:
     if len(numbers) < 2:
         told = f"one level, {numbers[0]:g}" if numbers else "no level that is a number"
         raise DlgaugeError(
-            f"{factor.title} has {told} in the trials of {source.study}: a sweep takes two or more", hint=factor_hint(source.cells)
+            f"{factor.title} has {told} in the trials of {source.study}: a sweep takes two or more",
+            hint=factor_hint(source.cells),
         )
     groups = group_names(cells, not_in_a_panel(factor))
     titles = panels_of_conditions(cells, source.comparison.conditions)
@@ -93,7 +94,9 @@ def make(source: Source, options: Options) -> PaperFigure:
     return PaperFigure(
         name=NAME,
         title=f"{names} over {factor.title}, study {source.study}",
-        draw=lambda: _figure(panels, factor, numbers, geometric, {k: bool(v) for k, v in logs.items()}, options.width_mm),
+        draw=lambda: _figure(
+            panels, factor, numbers, geometric, {k: bool(v) for k, v in logs.items()}, options.width_mm
+        ),
         marks=marks,
         shown=tuple(_shown(source, cells, panels, factor, geometric, logs, names)),
         facts=facts_of(source, marks),
@@ -146,8 +149,8 @@ def _shown(
     names: str,
 ) -> list[str]:
     sentences = [
-        f"{names[0].upper()}{names[1:]} over {factor.title}, one line a framework: means over trials; whiskers: {INTERVAL}; "
-        "dots: single trials. Lines between the levels lead the eye, nothing was measured there."
+        f"{names[0].upper()}{names[1:]} over {factor.title}, one line a framework: means over trials; "
+        f"whiskers: {INTERVAL}; dots: single trials. Lines between the levels lead the eye, nothing was measured there."
     ]
     if geometric:
         sentences.append(f"The axis of {factor.title} is logarithmic, as its levels are.")
@@ -157,7 +160,9 @@ def _shown(
         sentences.append(f"{without} cells without a number for {factor.title} are not drawn.")
     cut = sum(_cut(panel, bool(logs[panel.column.key])) for panel in panels)
     if cut:
-        sentences.append(f"{cut} interval{'' if cut == 1 else 's'} of few trials reach beyond the axis; the CSV has the ends.")
+        sentences.append(
+            f"{cut} interval{'' if cut == 1 else 's'} of few trials reach beyond the axis; the CSV has the ends."
+        )
     return sentences
 
 
@@ -202,7 +207,8 @@ def _draw(axes: Axes, panel: Panel, inks: Mapping[str, PrintInk], log: bool) -> 
     scale = panel.column.scale
     for name, ink in inks.items():
         marks = sorted(
-            (mark for mark in panel.marks if mark.series == name and mark.value is not None), key=lambda mark: float(mark.x)
+            (mark for mark in panel.marks if mark.series == name and mark.value is not None),
+            key=lambda mark: float(mark.x),
         )
         if not marks:
             continue
@@ -226,7 +232,14 @@ def _draw(axes: Axes, panel: Panel, inks: Mapping[str, PrintInk], log: bool) -> 
         )
         singles = [(float(mark.x), one / scale) for mark in marks if mark.n > 1 for one in mark.by_seed.values()]
         axes.plot(
-            [x for x, _ in singles], [y for _, y in singles], ls="", marker="o", ms=DOT_POINTS, mfc=ink.colour, mec=DARK, mew=0.2
+            [x for x, _ in singles],
+            [y for _, y in singles],
+            ls="",
+            marker="o",
+            ms=DOT_POINTS,
+            mfc=ink.colour,
+            mec=DARK,
+            mew=0.2,
         )
     if log:
         axes.set_yscale("log")
@@ -256,7 +269,17 @@ def _legend(figure: Figure, inks: Mapping[str, PrintInk], width_mm: float) -> No
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=ink.colour, ls=ink.line, lw=LINE_POINTS, marker=ink.marker, ms=MARKER_POINTS, mec=DARK, mew=0.3)
+        Line2D(
+            [],
+            [],
+            color=ink.colour,
+            ls=ink.line,
+            lw=LINE_POINTS,
+            marker=ink.marker,
+            ms=MARKER_POINTS,
+            mec=DARK,
+            mew=0.3,
+        )
         for ink in inks.values()
     ]
     across = 5 if width_mm > 120 else 3

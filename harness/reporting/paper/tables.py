@@ -15,7 +15,7 @@ from harness.analysis.policies.ranking import rank
 from harness.errors import DlgaugeError
 from harness.records.summary_keys import SUMMARY_KEYS
 from harness.reporting.paper.captions import facts_of
-from harness.reporting.paper.measuring import mark_of_column
+from harness.reporting.paper.measuring import mark_of_column, trials_of
 from harness.reporting.paper.model import Mark, PaperFigure
 from harness.reporting.paper.naming import group_names, panels_of_conditions
 from harness.reporting.paper.quantities import quantity_axis, quantity_title
@@ -38,7 +38,14 @@ def outcomes_table(source: Source) -> str:
     marks = [
         [
             mark_of_column(
-                source, cell, column, panel=titles[cell.conditions], series=cell.key.framework, x_name="cell", x_unit="", x=group
+                source,
+                cell,
+                column,
+                panel=titles[cell.conditions],
+                series=cell.key.framework,
+                x_name="cell",
+                x_unit="",
+                x=group,
             )
             for column in source.comparison.columns
         ]
@@ -46,7 +53,15 @@ def outcomes_table(source: Source) -> str:
     ]
     rows = []
     for cell, group, own in zip(cells, groups, marks, strict=True):
-        rows.append([cell.conditions, group, f"{cell.key.framework} {cell.key.version}", str(cell.n), *(value_text(mark, cell.n) for mark in own)])
+        rows.append(
+            [
+                cell.conditions,
+                group,
+                f"{cell.key.framework} {cell.key.version}",
+                str(cell.n),
+                *(value_text(mark, cell.n) for mark in own),
+            ]
+        )
     headers = ["conditions", "cell", "framework", "n", *(quantity_axis(column) for column in source.comparison.columns)]
     kept = [index for index, header in enumerate(headers) if _says_something(header, [row[index] for row in rows])]
     flat = [mark for own in marks for mark in own]
@@ -57,6 +72,7 @@ def outcomes_table(source: Source) -> str:
         left=sum(headers[index] in ("conditions", "cell", "framework") for index in kept),
         caption=" ".join([MEANS, *facts_of(source, flat, memory=memory)]),
         label=f"outcomes-{source.study}",
+        trials=trials_of(flat),
     )
 
 
@@ -89,7 +105,7 @@ def marks_table(figure: PaperFigure, study: str) -> str:
     if figure.dense:
         raise DlgaugeError(
             f"{figure.name} is a figure of curves, {len(figure.marks)} points: no table for print",
-            hint=f"its numbers stand in the CSV file beside the picture: dlgauge figure {figure.name} --output {figure.name}.pdf",
+            hint=f"its numbers stand in the CSV file beside the picture: --output {figure.name}.pdf",
         )
     quantities = list(dict.fromkeys(mark.quantity for mark in figure.marks))
     rows: dict[tuple[str, str, str], dict[str, Mark]] = {}
@@ -111,6 +127,7 @@ def marks_table(figure: PaperFigure, study: str) -> str:
         left=len(kept) - 1 - len(quantities),
         caption=" ".join([f"{figure.title}.", MEANS, *figure.facts]),
         label=f"{figure.name}-{study}",
+        trials=figure.trials,
     )
 
 
@@ -137,7 +154,9 @@ def _header(figure: PaperFigure, quantity: str) -> str:
     return quantity_axis(_column(quantity, unit))
 
 
-def booktabs(headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int, caption: str, label: str) -> str:
+def booktabs(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int, caption: str, label: str, trials: Sequence[str]
+) -> str:
     r"""A `table` environment, `table*` where it is wide, that needs `\usepackage{booktabs}`; every text is escaped.
 
     Args:
@@ -146,6 +165,7 @@ def booktabs(headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
         left: columns from the left that hold text; the others hold numbers and are aligned right.
         caption: plain text.
         label: becomes `\label{tab:...}` of letters, digits and hyphens.
+        trials: ids behind the numbers; they stand in comments.
     """
     environment = "table*" if len(headers) > WIDE else "table"
     alignment = "l" * left + "r" * (len(headers) - left)
@@ -153,6 +173,7 @@ def booktabs(headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int
     plain_label = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-")
     lines = [
         r"% needs \usepackage{booktabs}",
+        *(f"% trials: {' '.join(trials[start : start + 6])}" for start in range(0, len(trials), 6)),
         rf"\begin{{{environment}}}",
         r"\centering",
         rf"\caption{{{latex_escaped(caption)}}}",

@@ -37,10 +37,13 @@ def make(source: Source, options: Options) -> PaperFigure:
     """
     cells, columns = source.cells, source.comparison.columns
     groups = group_names(cells)
-    refuse_equals(cells, [(cell.conditions, group, cell.key.framework) for cell, group in zip(cells, groups, strict=True)])
+    refuse_equals(
+        cells, [(cell.conditions, group, cell.key.framework) for cell, group in zip(cells, groups, strict=True)]
+    )
     titles = panels_of_conditions(cells, source.comparison.conditions)
     panels = {
-        letter: {column.key: _marks(source, letter, titles[letter], groups, column) for column in columns} for letter in titles
+        letter: {column.key: _marks(source, letter, titles[letter], groups, column) for column in columns}
+        for letter in titles
     }
     every = [mark for of_letter in panels.values() for placed in of_letter.values() for _, mark in placed]
     logs: dict[str, bool] = {}
@@ -89,7 +92,9 @@ def _shown(
     cells: Sequence[Cell], panels: dict[str, dict[str, Placed]], columns: Sequence[Column], logs: dict[str, bool]
 ) -> list[str]:
     names = ", ".join(quantity_title(column) for column in columns)
-    sentences = [f"{names[0].upper()}{names[1:]} by framework: means over trials; whiskers: {INTERVAL}; dots: single trials."]
+    sentences = [
+        f"{names[0].upper()}{names[1:]} by framework: means over trials; whiskers: {INTERVAL}; dots: single trials."
+    ]
     if len(cells) == 1:
         sentences.append("The study has one cell: there is nothing to compare it with.")
     if logged := [quantity_title(column) for column in columns if logs[column.key]]:
@@ -99,7 +104,9 @@ def _shown(
         for column in columns:
             cut += _cut(of_letter[column.key], column, logs[column.key])
     if cut:
-        sentences.append(f"{cut} interval{'' if cut == 1 else 's'} of few trials reach beyond the axis; the CSV has the ends.")
+        sentences.append(
+            f"{cut} interval{'' if cut == 1 else 's'} of few trials reach beyond the axis; the CSV has the ends."
+        )
     if any(column.unit == "percent" for column in columns):
         sentences.append("The axis of a percentage does not begin at 0.")
     return sentences
@@ -134,7 +141,9 @@ def _figure(
     several = any(len(one.groups) > 1 for one in rows.values())
     figure = Figure(figsize=(inches(width_mm), inches(sum(heights) + (7.0 if several else 0.0))), layout="constrained")
     grid = figure.subplots(len(lines), across, squeeze=False, gridspec_kw={"height_ratios": heights})
-    inks = print_inks(mark.series for of_letter in panels.values() for placed in of_letter.values() for _, mark in placed)
+    inks = print_inks(
+        mark.series for of_letter in panels.values() for placed in of_letter.values() for _, mark in placed
+    )
     for (letter, start), row_axes in zip(lines, grid, strict=True):
         for offset, axes in enumerate(row_axes):
             if start + offset >= len(columns):

@@ -32,7 +32,10 @@ def write_sweep(
                     study="sweep",
                     varied={"batch_size": batch},
                     setting={"batch_size": batch},
-                    summary={"samples_per_s": speed_of(framework, batch, seed), "training_time_s": 25600 / speed_of(framework, batch, seed)},
+                    summary={
+                        "samples_per_s": speed_of(framework, batch, seed),
+                        "training_time_s": 25600 / speed_of(framework, batch, seed),
+                    },
                     **more,
                 )
 
@@ -67,13 +70,20 @@ POLICIES = (
 )
 
 
-def write_policies(store: Path, frameworks: Sequence[str] = ("caffe", "torch"), policies: Sequence[Any] = POLICIES) -> None:
+def write_policies(
+    store: Path, frameworks: Sequence[str] = ("caffe", "torch"), policies: Sequence[Any] = POLICIES
+) -> None:
     """A study over learning-rate policies."""
     for policy in policies:
         for framework in frameworks:
             for seed in SEEDS:
                 write_record(
-                    store, framework, seed, study="policies", varied={"learning_rate": policy}, setting={"learning_rate": policy}
+                    store,
+                    framework,
+                    seed,
+                    study="policies",
+                    varied={"learning_rate": policy},
+                    setting={"learning_rate": policy},
                 )
 
 

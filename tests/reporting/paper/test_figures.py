@@ -260,7 +260,9 @@ def test_what_was_not_measured_is_named_and_never_a_zero(tmp_path: Path) -> None
 
 def test_only_failed_trials_are_named(tmp_path: Path) -> None:
     write_record(tmp_path, "torch", 1, termination="diverged", reason="the loss was nan at step 7")
-    with pytest.raises(StoreError, match=r"no trial of study 'demo' completed.*1 diverged \(the loss was nan at step 7\)"):
+    with pytest.raises(
+        StoreError, match=r"no trial of study 'demo' completed.*1 diverged \(the loss was nan at step 7\)"
+    ):
         read_source(tmp_path, None)
 
 
@@ -392,7 +394,9 @@ def test_the_csv_has_every_drawn_number_with_its_trials(tmp_path: Path) -> None:
 
 
 def test_a_missing_number_is_empty_in_the_csv_with_its_reason() -> None:
-    text = numbers_csv("f", [Mark("", "torch", "cell", "", "x", "top1_percent", "percent", None, reason="no evaluation")])
+    text = numbers_csv(
+        "f", [Mark("", "torch", "cell", "", "x", "top1_percent", "percent", None, reason="no evaluation")]
+    )
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["value"], row["low_95"], row["n"], row["reason"]) == ("", "", "0", "no evaluation")
 

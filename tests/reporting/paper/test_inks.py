@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from harness.reporting.paper.inks import FRAMEWORK_INKS, OTHER_INKS, PHASE_INKS, PrintInk, print_inks
 from harness.reporting.paper.libraries import THREAD_INKS
 
-# Source: Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency", IEEE
-# TVCG 15 (2009), severity 1.0; the matrices act on linear RGB.
+# Source: Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency",
+# IEEE TVCG 15 (2009), severity 1.0; the matrices act on linear RGB.
 VISION = {
     "normal": np.eye(3),
     "protanopia": np.array(
@@ -34,7 +34,9 @@ def seen(colour: str, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     srgb = np.array([int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)])
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     linear = np.clip(matrix @ linear, 0, 1)
-    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
     x, y, z = (to_xyz @ linear) / np.array([0.95047, 1.0, 1.08883])
     fx, fy, fz = (t ** (1 / 3) if t > (6 / 29) ** 3 else t / (3 * (6 / 29) ** 2) + 4 / 29 for t in (x, y, z))
     return np.array([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)])
@@ -64,7 +66,9 @@ def test_numbers_of_threads_differ_in_colour_for_every_eye(vision: str) -> None:
     assert nearest(list(THREAD_INKS), vision) > 4 * JUST_NOTICEABLE
 
 
-@pytest.mark.parametrize("inks", [[*FRAMEWORK_INKS.values(), *OTHER_INKS], list(PHASE_INKS.values()), list(THREAD_INKS)])
+@pytest.mark.parametrize(
+    "inks", [[*FRAMEWORK_INKS.values(), *OTHER_INKS], list(PHASE_INKS.values()), list(THREAD_INKS)]
+)
 def test_without_any_colour_they_differ_in_marker_and_in_hatch(inks: list[PrintInk]) -> None:
     assert len({ink.marker for ink in inks}) == len(inks)
     assert len({ink.hatch for ink in inks}) == len(inks)

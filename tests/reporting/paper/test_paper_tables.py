@@ -48,9 +48,14 @@ def check_latex(text: str) -> None:
 
 
 def test_the_check_finds_what_is_broken() -> None:
-    good = booktabs(["a", "b (s)"], [["x_y", "1 ± 2"]], left=1, caption="c 5 %", label="l_1")
+    good = booktabs(["a", "b (s)"], [["x_y", "1 ± 2"]], left=1, caption="c 5 %", label="l_1", trials=["ab12"])
     check_latex(good)
-    for broken in (good.replace(r"x\_y", "x_y"), good.replace(r"\end{table}", ""), good.replace(" & ", " ", 1), good + "}"):
+    for broken in (
+        good.replace(r"x\_y", "x_y"),
+        good.replace(r"\end{table}", ""),
+        good.replace(" & ", " ", 1),
+        good + "}",
+    ):
         with pytest.raises(AssertionError):
             check_latex(broken)
 
