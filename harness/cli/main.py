@@ -19,6 +19,7 @@ from harness.cli import (
     correlate,
     data,
     doctor,
+    figure,
     frameworks,
     lr,
     network,
@@ -50,6 +51,7 @@ app.command()(compare.compare)
 app.command()(correlate.correlate)
 app.command()(claims.claims)
 app.command()(report.report)
+app.command()(figure.figure)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)
 app.command()(doctor.doctor)

@@ -1,0 +1,1 @@
+"""Figures and tables for papers: vector formats, intervals, units, and the trials behind every number."""
