@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import FileFormatError
 from harness.paths import PROJECT_ROOT
+from harness.study.co_location import variants
 from harness.study.frameworks import FrameworkDescription, load_frameworks
 from harness.study.matrix import Ingredients, expand
 from harness.study.model import DEFAULT_PROFILE, OWN_SETTING, SeedRange, Study, StudyFile
@@ -83,7 +84,8 @@ def study_of(
     file, problems = _read(document)
     ingredients, unknown = _collect(document, load_frameworks() if frameworks is None else frameworks)
     if file:
-        ingredients = replace(ingredients, length_share=file.length_share)
+        placements = variants(file.co_location)
+        ingredients = replace(ingredients, length_share=file.length_share, co_locations=placements)
     found = [*problems, *unknown]
     cells = expand(document, ingredients, allowed_cpus() if cpus is None else tuple(cpus), found)
     if file is None:

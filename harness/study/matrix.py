@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from harness.fields import FileModel
+from harness.study.co_location import NO_CO_LOCATION, Variant, co_location_obstacle, job_profile
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
 from harness.study.misfits import misfits
@@ -36,6 +37,7 @@ class Ingredients:
         settings: None stands for the setting of the workload's own name.
         own_settings: workload name -> that setting, where the study asks for it.
         length_share: every setting is run for this share of its length.
+        co_locations: jobs alone and side by side, with the varied values that stand for each.
     """
 
     frameworks: tuple[FrameworkDescription, ...]
@@ -44,12 +46,13 @@ class Ingredients:
     profiles: tuple[ProfileFile, ...]
     length_share: float = 1.0
     own_settings: Mapping[str, Setting] = field(default_factory=dict)
+    co_locations: tuple[Variant, ...] = NO_CO_LOCATION
 
 
 def expand(
     document: YamlDocument, ingredients: Ingredients, cpus: Sequence[int], problems: Sequence[tuple[str, str]] = ()
 ) -> tuple[Cell, ...]:
-    """All cells, in the order of the file: workloads, settings, profiles, varied values, frameworks.
+    """All cells, in the order of the file: workloads, settings, profiles, varied values, co-location, frameworks.
 
     Args:
         document: the study file.
@@ -183,8 +186,9 @@ class _Expansion:
             enumerate(ingredients.settings),
             enumerate(ingredients.profiles),
             itertools.product(*variants),
+            ingredients.co_locations,
         )
-        for workload, (setting_index, setting), (profile_index, profile), chosen in matrix:
+        for workload, (setting_index, setting), (profile_index, profile), chosen, (co_location, placed) in matrix:
             assignments = [*overrides, *chosen]
             base = setting or ingredients.own_settings[workload.name]
             key_path = ("settings", setting_index)
@@ -192,7 +196,9 @@ class _Expansion:
             resolved = self._profile(profile, assignments, ("profiles", profile_index))
             if ready is None or resolved is None:
                 continue
-            varied = {assignment.key: assignment.value for assignment in chosen}
+            varied = {**{assignment.key: assignment.value for assignment in chosen}, **placed}
+            own_profile = job_profile(resolved, co_location, 1)
+            unplaced = co_location_obstacle(co_location, resolved)
             middle = [
                 *([workload.name] if show_workload else []),
                 ready.name,
@@ -208,7 +214,8 @@ class _Expansion:
                     varied=varied,
                     label=" · ".join([framework.name, *middle]),
                     overrides=replaced,
-                    obstacle=obstacle(framework, resolved, workload.network),
+                    obstacle=unplaced or obstacle(framework, own_profile, workload.network),
+                    co_location=co_location,
                 )
 
     def _setting(

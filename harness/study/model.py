@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError
 
 from harness.fields import FileModel, NonNegativeInt, PositiveInt, Seconds, Slug
+from harness.study.co_location import CoLocation, CoLocationRequest
 from harness.study.frameworks import FrameworkDescription
 from harness.study.profile import Profile
 from harness.validation import problems_of
@@ -60,6 +61,7 @@ class StudyFile(FileModel):
     seeds: Seeds
     overrides: dict[str, Any] = {}
     vary: dict[str, Values] = {}
+    co_location: CoLocationRequest | None = None
     length_share: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
     time_limit: Seconds = DEFAULT_TIME_LIMIT_S
 
@@ -75,6 +77,7 @@ class Cell:
         overrides: what the study sets in place of what setting and profile say, by key.
         label: short text for people, without the seed.
         obstacle: (what, why) where the framework cannot run this cell.
+        co_location: how many jobs run side by side and on which CPUs; None for one job alone.
     """
 
     framework: FrameworkDescription
@@ -85,6 +88,7 @@ class Cell:
     label: str
     overrides: dict[str, Any] = field(default_factory=dict)
     obstacle: tuple[str, str] | None = None
+    co_location: CoLocation | None = None
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def _trial(study: Study, cell: Cell, seed: int) -> Trial:
         profile=cell.profile,
         seed=seed,
         time_limit_s=study.time_limit_s,
+        co_location=cell.co_location,
     )
     label = f"{cell.label} · seed {seed}"
     return Trial(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from harness.fields import FileModel, FrameworkName, NonNegativeInt, PositiveNumber, Sha256
+from harness.study.co_location import CoLocation
 from harness.study.frameworks import FrameworkDescription
 from harness.study.profile import Profile
 from harness.workloads.settings import Setting
@@ -41,9 +42,14 @@ class Specification(FileModel):
     profile: Profile
     seed: NonNegativeInt
     time_limit_s: PositiveNumber
+    co_location: CoLocation | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, exactly the shape of the documentation: the length is in steps, never in epochs."""
+        """Plain values, exactly the shape of the documentation: the length is in steps, never in epochs.
+
+        `co_location` is there only where several jobs run side by side: a trial of one job keeps the id it always had.
+        """
         if self.setting.steps is None:
             raise ValueError(f"setting {self.setting.name!r} is not resolved to steps")
-        return self.model_dump(mode="json", exclude={"setting": {"epochs"}})
+        plain = self.model_dump(mode="json", exclude={"setting": {"epochs"}})
+        return {key: value for key, value in plain.items() if key != "co_location" or value is not None}
