@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from frameworks.worker.events import EventLog
@@ -16,8 +17,11 @@ def wait_for_start(path: str, events: EventLog) -> None:
         RuntimeError: the harness has gone, and with it the other end of the pipe.
     """
     begin_ns = events.write("ready")
-    with open(path, "rb", buffering=0) as pipe:
-        word = pipe.read(1)
+    # Opened without waiting for a writer: where the harness has gone already, the read finds the end of the file.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(descriptor, True)
+    word = os.read(descriptor, 1)
+    os.close(descriptor)
     if not word:
         raise RuntimeError("the harness has gone before the start of the training")
     events.write("start", waited_ns=time.monotonic_ns() - begin_ns)

@@ -25,6 +25,7 @@ from harness.cli import (
     report,
     run,
     sample,
+    slowdown,
 )
 from harness.errors import DlgaugeError
 
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command()(plan.plan)
 app.command()(run.run)
 app.command()(compare.compare)
+app.command()(slowdown.slowdown)
 app.command()(report.report)
 app.command()(frameworks.frameworks)
 app.command()(prepare.prepare)

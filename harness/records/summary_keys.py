@@ -215,7 +215,7 @@ SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
     SummaryKey(
         "overlap_fraction",
         "1",
-        "of a trial with several jobs side by side: part of `training_time_s` in which all of them were in `train` phases",
+        "of a trial with several jobs side by side: part of `training_time_s` in which all were in `train` phases",
         "higher",
         "overlap",
     ),
