@@ -162,7 +162,7 @@ def _missing(
     elif lacking := sorted(ours.keys() - theirs.keys()):
         yield f"no job alone in block{'s' * (len(lacking) > 1)} {', '.join(map(str, lacking))}, left out"
     if unpaired := sorted(theirs.keys() - {seed_of(record) for record in records}):
-        yield f"block{'s' * (len(unpaired) > 1)} {', '.join(map(str, unpaired))} has the job alone only, left out"
+        yield f"the job alone only in block{'s' * (len(unpaired) > 1)} {', '.join(map(str, unpaired))}, left out"
     for record in records:
         if seed_of(record) not in ours:
             why = record.not_measured.get("overlap_samples_per_s", "no reason recorded")

@@ -104,7 +104,7 @@ def test_blocks_that_have_only_one_side_are_named() -> None:
     (row,) = of(*alone, *(record(seed, 2, "split") for seed in (1, 2, 3))).rows
     assert row.ratio is not None and row.ratio.n == 2
     assert any("no job alone in block 3" in note for note in row.notes)
-    assert any("block 5 has the job alone only" in note for note in row.notes)
+    assert any("the job alone only in block 5" in note for note in row.notes)
 
 
 def test_a_missing_throughput_is_told_with_its_reason() -> None:
