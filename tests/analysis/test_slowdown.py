@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from harness.analysis.observations import observations
 from harness.analysis.slowdown import Slowdowns, slowdowns
 from harness.analysis.statistics import t_quantile
 from harness.cli.main import app
 from harness.cli.slowdown import Format, slowdown_text
-from harness.records import Record
+from harness.records import Record, publish
 from tests import factories
 
 
@@ -150,3 +151,19 @@ def test_a_store_without_such_trials_says_what_to_do(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["slowdown", str(tmp_path)])
     assert result.exit_code != 0
     assert "no trial of several jobs side by side" in str(result.exception)
+
+
+def test_observations_tell_how_many_jobs_and_whether_they_shared_cores(tmp_path: Path) -> None:
+    for jobs, cores in ((1, "alone"), (2, "split"), (2, "shared")):
+        trial = factories.make_trial(varied={"jobs": jobs, "cores": cores})
+        placed = {"co_location": {"jobs": jobs, "cores": cores}} if jobs > 1 else {}
+        specification = {**trial.specification, **placed}
+        changed = trial.model_copy(update={"specification": specification})
+        publish(factories.ended_trial(tmp_path, changed), tmp_path)
+    factories.publish_trial(tmp_path, "caffe")  # of a study that knows nothing of it
+    found = observations(tmp_path)
+    assert len(found.frame) == 4
+    told = sorted(zip(found.frame["jobs"], found.frame["cores_shared"], strict=True))
+    assert told == [(1, False), (1, False), (2, False), (2, True)]
+    assert {"jobs", "cores_shared"} <= set(found.varied)
+    assert "cores" not in found.frame and "varied.jobs" not in found.frame
