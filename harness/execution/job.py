@@ -75,6 +75,7 @@ class Job:
         self._shown = 0
         self._sampler: SamplerProcess | None = None
         self._launch: Launch | None = None
+        self._finishing = False
 
     def start_sampler(self) -> None:
         """Wait until a sampler is ready; without one the job still runs, and its record says what was not measured."""
@@ -115,12 +116,13 @@ class Job:
 
     def kill(self) -> None:
         """End the worker and all that came of it."""
-        if self._launch is not None and self.termination is None:
+        if self._launch is not None and not self._finishing:
             self._launch.kill()
 
     def finish(self) -> Termination:
         """Stop the sampler, reap the worker, and say how it ended. After `wait` said True, or after `kill`."""
         assert self._launch is not None, "nothing was launched"
+        self._finishing = True
         try:
             self._stop_sampler()
         finally:
@@ -142,7 +144,7 @@ class Job:
     def close(self) -> None:
         """Leave nothing behind, whatever went wrong: end what still runs. May be called again."""
         try:
-            if self._launch is not None and self.termination is None:
+            if self._launch is not None and not self._finishing:
                 self._launch.kill()
                 self.finish()
         finally:

@@ -20,7 +20,8 @@ JOBS_FOLDER = "jobs"
 
 Files = tuple[TrialOutcome, TrialFiles]
 
-OF_EACH_JOB = ("training_time_s", "samples_per_s", "cores_used_mean", "peak_memory_bytes", "waited_s")
+OF_EACH_JOB = ("training_time_s", "samples_per_s", "cores_used_mean", "peak_memory_bytes")
+"""Numbers of the summary that stand beside each other for all jobs."""
 
 
 def files_of_jobs(outcome: TrialOutcome) -> list[Files]:
@@ -58,14 +59,15 @@ def co_location_section(outcome: TrialOutcome, job: Job) -> dict[str, Any] | Non
     if not isinstance(told, Mapping):
         return None
     jobs = job.all_jobs
-    windows = common_windows(jobs) if len(jobs) == job.jobs_planned else []
     starts = [one.train[0].begin_ns for one in jobs if one.train]
+    all_began = len(starts) == job.jobs_planned
+    windows = common_windows(jobs) if all_began else []
     section: dict[str, Any] = {
         "job": job.number,
         "jobs": job.jobs_planned,
         "cores": told.get("cores"),
-        "window_s": length_ns(windows) / 1e9,
-        "start_spread_s": (max(starts) - min(starts)) / 1e9 if len(starts) == job.jobs_planned else None,
+        "window_s": length_ns(windows) / 1e9 if all_began else None,
+        "start_spread_s": (max(starts) - min(starts)) / 1e9 if all_began else None,
         "neighbour_cores_mean": neighbour_cores(job),
         "cpu_pressure": job.cpu_pressure,
     }
@@ -87,9 +89,8 @@ def neighbour_cores(job: Job) -> float | None:
 
 
 def _reasons(section: Mapping[str, Any], job: Job, started: int) -> dict[str, str]:
-    reasons = {}
-    if section["start_spread_s"] is None:
-        reasons["start_spread_s"] = f"{started} of {job.jobs_planned} jobs began to train"
+    began = f"{started} of {job.jobs_planned} jobs began to train"
+    reasons = {key: began for key in ("window_s", "start_spread_s") if section[key] is None}
     if section["neighbour_cores_mean"] is None:
         what = "the CPU time of a job beside it was not sampled" if job.training_ns else "it had no train phase"
         reasons["neighbour_cores_mean"] = what if job.neighbours else "no other job left anything behind"
@@ -102,7 +103,7 @@ def _of_one(outcome: TrialOutcome, job: Job, windows: list[tuple[int, int]]) -> 
     """The numbers of one job; a number that is null has its reason beside it."""
     end = next(one for one in outcome.jobs if one.job == job.number)
     summary = summarise(job, dict(end.not_measured))
-    values: dict[str, Any] = {key: summary.values.get(key) for key in OF_EACH_JOB if key in summary.values}
+    values: dict[str, Any] = {key: summary.values[key] for key in OF_EACH_JOB}
     reasons = {key: why for key, why in summary.not_measured.items() if key in OF_EACH_JOB}
     for key, found in (
         ("overlap_fraction", overlap_fraction(job)),

@@ -18,8 +18,8 @@ FORMAT_VERSION = 1
 
 HEADERS = ("job", "jobs", "cores", "blocks", "alone samples/s", "samples/s a job", "slowdown", "together", "overlap")
 MEANINGS = (
-    "slowdown: samples/s of the job alone ÷ samples/s of one of the jobs while all of them trained, geometric mean over "
-    "blocks with its 95 % interval (t of the logarithms).",
+    "slowdown: samples/s of the job alone ÷ samples/s of one of the jobs while all of them trained, geometric mean "
+    "over blocks with its 95 % interval (t of the logarithms).",
     "together: what all jobs get through ÷ what one alone does: jobs ÷ slowdown.",
     "overlap: smallest part of the training time, over the blocks, in which all jobs trained.",
 )

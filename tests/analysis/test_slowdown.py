@@ -70,10 +70,12 @@ def test_the_slowdown_is_alone_over_side_by_side_block_by_block() -> None:
     half = t_quantile(0.975, 2) * math.sqrt(sum((one - mean) ** 2 for one in logs) / 2 / 3)
     assert row.ratio is not None
     assert row.ratio.ratio == pytest.approx(math.exp(mean))
-    assert (row.ratio.low, row.ratio.high) == (pytest.approx(math.exp(mean - half)), pytest.approx(math.exp(mean + half)))
+    assert row.ratio.low == pytest.approx(math.exp(mean - half))
+    assert row.ratio.high == pytest.approx(math.exp(mean + half))
     assert row.total is not None
     assert row.total.ratio == pytest.approx(2 / math.exp(mean))
-    assert (row.total.low, row.total.high) == (pytest.approx(2 / row.ratio.high), pytest.approx(2 / row.ratio.low))
+    assert row.total.low == pytest.approx(2 / row.ratio.high)
+    assert row.total.high == pytest.approx(2 / row.ratio.low)
     assert (row.jobs, row.cores, row.job, row.overlap, row.notes) == (2, "shared", "torch", 0.95, ())
     assert [trial.seed for trial in row.alone_trials] == [1, 2, 3]
 
