@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,7 @@ class Record:
     def co_location(self) -> dict[str, Any] | None:
         """What the trial's jobs side by side did (docs/co-location.md); None for a trial of one job."""
         found = self.manifest.get("co_location")
-        return dict(found) if isinstance(found, dict) else None
+        return dict(found) if isinstance(found, Mapping) else None
 
     def other_jobs(self) -> list[Record]:
         """The records of the jobs that ran beside the first one, which this record is of; in order of their numbers.

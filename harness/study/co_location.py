@@ -90,9 +90,7 @@ def job_profile(profile: Profile, co_location: CoLocation | None, job: int) -> P
     if co_location is None or co_location.cores == "shared":
         return profile
     share = len(profile.cpus) // co_location.jobs
-    threads = Threads(
-        intra_op=max(1, profile.threads.intra_op // co_location.jobs), inter_op=profile.threads.inter_op
-    )
+    threads = Threads(intra_op=max(1, profile.threads.intra_op // co_location.jobs), inter_op=profile.threads.inter_op)
     return profile.model_copy(update={"cpus": profile.cpus[(job - 1) * share : job * share], "threads": threads})
 
 

@@ -117,6 +117,4 @@ def test_the_study_that_comes_along_measures_both_placements() -> None:
         (4, "shared"),
     }
     assert len(study.seeds) == 5
-    assert {cell.why.partition(" jobs")[0] for cell in plan.unsupported} == {
-        "2 CPUs cannot be divided evenly among 4"
-    }
+    assert {cell.why.partition(" jobs")[0] for cell in plan.unsupported} == {"2 CPUs cannot be divided evenly among 4"}
