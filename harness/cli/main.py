@@ -26,6 +26,7 @@ from harness.cli import (
     run,
     sample,
     slowdown,
+    store,
 )
 from harness.errors import DlgaugeError
 
@@ -56,6 +57,7 @@ app.add_typer(adapter.app)
 app.add_typer(data.app)
 app.add_typer(lr.app)
 app.add_typer(network.app)
+app.add_typer(store.app)
 
 
 def _version(value: bool) -> None:
