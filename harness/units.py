@@ -48,6 +48,23 @@ def parse_seconds(value: object) -> float:
     return float(_parse(value, SECONDS_PER_UNIT, "a duration such as '30 min'"))
 
 
+def parse_share(value: object) -> float:
+    """The share of `3%`, `0.5 %` or a plain number such as 0.03.
+
+    Raises:
+        UnitError: no number, or a negative number.
+    """
+    share: object = value
+    if isinstance(value, str) and value.endswith("%"):
+        try:
+            share = float(value[:-1]) / 100
+        except ValueError:
+            share = None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not math.isfinite(share) or share < 0:
+        raise UnitError(f"{value!r} is not a share such as '3%' or 0.03")
+    return float(share)
+
+
 def _parse(value: object, units: dict[str, int] | dict[str, float], wanted: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise UnitError(f"{value!r} is not {wanted}")

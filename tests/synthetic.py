@@ -70,10 +70,12 @@ def write_record(
     samples: bool = True,
     name: str | None = None,
     certificate: str | None = "ce27" * 16,
+    role: Mapping[str, Any] | None = None,
 ) -> Record:
     """Write one record and return it; what is not given is computed from `framework` and `seed`.
 
-    `described` is added to what the worker says of itself; `cpu_accounts` are seconds by cgroup, tree and `wait4`.
+    `described` is added to what the worker says of itself, `role` to the specification; `cpu_accounts` are seconds by
+    cgroup, tree and `wait4`.
     """
     version = version or VERSIONS.get(framework, "1.0")
     tables, phases = _tables(framework, seed, steps, termination == "completed", samples)
@@ -84,6 +86,7 @@ def write_record(
     specification["setting"].update(setting or {})
     specification["profile"].update(profile or {})
     specification["time_limit_s"] = time_limit_s
+    specification.update(role or {})
     identity = json.dumps([specification, dict(varied or {})], sort_keys=True)
     trial = hashlib.sha256(identity.encode()).hexdigest()[:16]
     folder = store / study / (name or trial)

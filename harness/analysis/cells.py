@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis.host import describe_host, host_identity
 from harness.schedules import PolicyError, plain_values
 from harness.study.matrix import short_value
+from harness.study.roles import ROLE_KEYS, of_the_matrix
 
 if TYPE_CHECKING:
     from harness.records import Record
 
-NOT_PART_OF_A_CELL = ("seed", "time_limit_s")
-"""Keys of a specification that may differ inside one cell: a time limit decides whether a trial ends."""
+NOT_PART_OF_A_CELL = ("seed", "time_limit_s", *ROLE_KEYS)
+"""Keys of a specification that may differ inside one cell: a time limit decides whether a trial ends, and the two arms
+of an A/A pair are the same cell."""
 
 NOT_PART_OF_ITS_PROFILE = ("price_per_hour",)
 """Keys of a specification's profile that may differ inside one cell: what a machine costs changes no measurement."""
@@ -172,7 +174,9 @@ def group_into_cells(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
     """Records by cell, cells in the order of their labels, in each the latest record of every seed in their order.
 
     A seed can have several records in one cell: trials whose specifications differ in a time limit are two trials.
+    Second arms of A/A pairs and canaries are passed over (`harness.analysis.beside`).
     """
+    records = [record for record in records if of_the_matrix(record.specification)]
     cells: dict[CellKey, list[Record]] = {}
     known: dict[Hashable, CellKey] = {}
     for record in records:

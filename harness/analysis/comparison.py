@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.beside import ArmPair, Drift, a_a_pairs, drifts
+from harness.analysis.beside_notes import beside_notes
 from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
 from harness.analysis.columns import DEFAULT_KEYS, Column, cost_column, select_columns
 from harness.analysis.disturbances import Disturbance, disturbances_of
@@ -18,6 +20,7 @@ from harness.errors import DlgaugeError, StoreError
 from harness.records.cost import cost_to_threshold
 from harness.records.overlap import ALONE
 from harness.records.validation import NO_VALIDATION
+from harness.study.roles import is_canary, is_second_arm
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -145,7 +148,9 @@ class Comparison:
         not_measured: key -> reason -> number of completed trials; nothing of validation images where none are held out.
         notes: what a reader must know before he compares rows, as sentences.
         first, last: start of the earliest and the latest trial, ISO 8601 UTC.
-        trial_count: all trials, completed or not.
+        trial_count: all trials but canaries, completed or not.
+        a_a: the cells that stand twice in every block, both arms compared; second arms are in no other number.
+        drifts: what the canaries say of the machine; canaries are in no other number.
         sampling: how well the trials behind the numbers were sampled.
     """
 
@@ -162,11 +167,14 @@ class Comparison:
     last: str
     trial_count: int
     sampling: Sampling
+    a_a: tuple[ArmPair, ...] = ()
+    drifts: tuple[Drift, ...] = ()
 
     @property
     def completed_count(self) -> int:
-        """All completed trials, counted in a number or not."""
-        return sum(cell.n for cell in self.cells) + len(self.superseded)
+        """All completed trials but canaries, counted in a number or not."""
+        second_arms = sum(len(pair.second) for pair in self.a_a)
+        return sum(cell.n for cell in self.cells) + len(self.superseded) + second_arms
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -201,6 +209,25 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
     Raises:
         DlgaugeError: records of more than one study, or an unknown column.
     """
+    given = list(records)
+    second_arms = [record for record in given if is_second_arm(record.specification)]
+    beside = {record.path for record in given if is_canary(record.specification)}
+    beside |= {record.path for record in second_arms}
+    found = _compare_matrix([record for record in given if record.path not in beside], columns)
+    pairs, drifted = a_a_pairs(given), drifts(given)
+    failed = tuple(excluded_record(record) for record in second_arms if record.termination != COMPLETED)
+    return replace(
+        found,
+        a_a=pairs,
+        drifts=drifted,
+        notes=(*found.notes, *beside_notes(pairs, drifted)),
+        excluded=(*found.excluded, *failed),
+        trial_count=found.trial_count + len(second_arms),
+    )
+
+
+def _compare_matrix(records: Iterable[Record], columns: Sequence[str]) -> Comparison:
+    """The comparison of the trials of a study's matrix (`harness.study.roles`)."""
     every = list(records)
     studies = sorted({str(record.manifest.get("study", "")) for record in every})
     if len(studies) > 1:

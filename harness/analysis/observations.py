@@ -37,6 +37,7 @@ from harness.analysis.factors import (
 )
 from harness.errors import StoreError
 from harness.records import SUMMARY_KEYS, Record, Store
+from harness.study.roles import is_canary, is_second_arm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,9 +112,14 @@ def observations(store: Path | Store, studies: Sequence[str] | None = None) -> O
 
 
 def observe(records: Iterable[Record]) -> Observations:
-    """The table of these records, one a trial (the repetition that counts)."""
-    every = list(records)
-    completed = [record for record in every if record.termination == COMPLETED]
+    """The table of these records, one a trial (the repetition that counts).
+
+    Canaries and second arms of A/A pairs are no observations of a study's cells (`harness.study.roles`).
+    """
+    every = [record for record in records if not is_canary(record.specification)]
+    completed = [
+        record for record in every if record.termination == COMPLETED and not is_second_arm(record.specification)
+    ]
     counted = _counted(completed)
     paths = {record.path for record in counted}
     rows = _Rows()
@@ -148,9 +154,7 @@ def _counted(completed: Sequence[Record]) -> list[Record]:
     by_study: dict[str, list[Record]] = {}
     for record in completed:
         by_study.setdefault(record.study, []).append(record)
-    kept = [
-        record for members in by_study.values() for cell in group_into_cells(members).values() for record in cell
-    ]
+    kept = [record for members in by_study.values() for cell in group_into_cells(members).values() for record in cell]
     return sorted(kept, key=lambda record: (record.started_at, record.study, record.id, record.repetition))
 
 

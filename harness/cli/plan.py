@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from harness.study import Plan, Study, Trial, UnsupportedCell
+    from harness.study import LeftOutCell, Plan, Study, Trial, UnsupportedCell
 
 ALWAYS_SHOWN = ("position", "block", "framework", "trial")
+CANARY = "canary"
 
 
 def plan(
     study: str = typer.Argument(help="A study file, or the name of a study that comes with dlgauge."),
     as_json: bool = typer.Option(False, "--json", help="Print the plan as JSON, with every trial's specification."),
 ) -> None:
-    """Show the trials of a study in the order they would run, and what is unsupported and why."""
+    """Show the trials of a study in the order they would run, and what is unsupported or left out and why."""
     import sys
 
     from harness.study import load_study, make_plan
@@ -49,6 +50,9 @@ def plan_as_dict(study: Study, made: Plan) -> dict[str, Any]:
             for position, trial in enumerate(made.trials, 1)
         ],
         "unsupported": [cell.model_dump() for cell in made.unsupported],
+        "left_out": [cell.model_dump() for cell in made.left_out],
+        "repeats": study.repeats.model_dump() if study.repeats else None,
+        "latin_hypercube": study.hypercube.model_dump(mode="json") if study.hypercube else None,
         "notes": list(made.notes),
     }
 
@@ -61,17 +65,20 @@ def _json(study: Study, made: Plan) -> str:
 
 def _row(position: int, trial: Trial) -> dict[str, str]:
     from harness.study.matrix import short_value
+    from harness.study.roles import role_of
 
     part = trial.specification
+    canary = part.get("canary")
     return {
         "position": str(position),
-        "block": f"seed {part['seed']}",
+        "block": f"{canary['when']} seed {canary['block']}" if canary else f"seed {part['seed']}",
         "framework": f"{part['framework']['name']} {part['framework']['version']}",
         "workload": part["workload"]["name"],
         "setting": part["setting"]["name"],
         "steps": str(part["setting"]["steps"]),
         "profile": part["profile"]["name"],
         **{key: short_value(value) for key, value in trial.varied.items()},
+        "role": role_of(part) or "",
         "trial": trial.id,
     }
 
@@ -79,11 +86,16 @@ def _row(position: int, trial: Trial) -> dict[str, str]:
 def _table(made: Plan) -> tuple[list[str], list[tuple[str, ...]], str]:
     """Header, rows, and one line for the columns that are the same in all trials, which would only take room."""
     rows = [_row(position, trial) for position, trial in enumerate(made.trials, 1)]
-    header = list(rows[0]) if rows else []
-    same = [name for name in header if name not in ALWAYS_SHOWN and len({row[name] for row in rows}) == 1]
+    of_matrix = [row for row in rows if row["role"] != CANARY] or rows
+    header = list(of_matrix[0]) if of_matrix else []
+    same = [name for name in header if name not in ALWAYS_SHOWN and len({row[name] for row in of_matrix}) == 1]
+    if len({row["role"] for row in rows}) > 1:
+        same = [name for name in same if name != "role"]
     shown = [name for name in header if name not in same]
-    line = "in all trials: " + ", ".join(f"{name} {rows[0][name]}" for name in same) if same else ""
-    return shown, [tuple(row[name] for name in shown) for row in rows], line
+    told = [f"{name} {of_matrix[0][name]}" for name in same if of_matrix[0][name]]
+    which = "all trials but the canaries" if len(of_matrix) < len(rows) else "all trials"
+    line = f"in {which}: {', '.join(told)}" if told else ""
+    return shown, [tuple(row.get(name, "") for name in shown) for row in rows], line
 
 
 def _headline(study: Study, made: Plan) -> list[str]:
@@ -92,8 +104,33 @@ def _headline(study: Study, made: Plan) -> list[str]:
     return [
         *lines,
         f"{study.name}: {count} trial{'s' * (count != 1)} in {blocks} block{'s' * (blocks != 1)} (one a seed)",
+        *design_lines(study, made),
         *overrides_lines(study),
     ]
+
+
+def design_lines(study: Study, made: Plan) -> list[str]:
+    """What the study's blocks hold beside the cells of its matrix, and what follows after a pilot."""
+    lines = []
+    if study.repeats and study.is_pilot:
+        of_matrix = sum("canary" not in trial.specification for trial in made.trials)
+        most = of_matrix // len(study.seeds) * study.repeats.at_most
+        lines.append(
+            f"a pilot: `dlgauge run` works out from it how many blocks, {study.repeats.at_most} at most ({most} "
+            f"trials), bring the 95 % interval of each ratio of samples/s to ± {study.repeats.words}, and runs them"
+        )
+    if study.hypercube:
+        lines.append(study.hypercube.words)
+    if study.a_a:
+        lines.append(f"A/A pairs: every cell of {', '.join(study.a_a)} twice in a block, as arm 1 and arm 2")
+    if study.canary:
+        cell = study.canary.cell
+        where = "every block" if study.canary.around == "block" else "all blocks"
+        lines.append(
+            f"canary before and after {where}: {cell.framework.name}, {cell.setting.steps} steps of "
+            f"{cell.workload.name}, profile {cell.profile.name}"
+        )
+    return lines
 
 
 def overrides_lines(study: Study) -> list[str]:
@@ -110,6 +147,9 @@ def _remarks(made: Plan) -> list[str]:
     if made.unsupported:
         lines.append(f"unsupported, {len(made.unsupported)} of the cells:")
         lines += [f"  {line}" for line in unsupported_lines(made)]
+    if made.left_out:
+        lines.append(f"left out by the study, {len(made.left_out)} of the cells:")
+        lines += [f"  {line}" for line in left_out_lines(made)]
     return [*lines, *(f"note: {note}" for note in made.notes)]
 
 
@@ -125,6 +165,17 @@ def _unsupported_line(why: str, cells: list[UnsupportedCell]) -> str:
     if len(cells) == 1:
         return f"{cells[0].description}: {cells[0].what}: {why}"
     return f"{len(cells)} cells: {why}: {'; '.join(dict.fromkeys(cell.what for cell in cells))}"
+
+
+def left_out_lines(made: Plan) -> list[str]:
+    """The cells that the study leaves out, those of one condition in one line."""
+    groups: dict[tuple[str, str], list[LeftOutCell]] = {}
+    for cell in made.left_out:
+        groups.setdefault((cell.reason, cell.when), []).append(cell)
+    return [
+        f"{cells[0].description if len(cells) == 1 else f'{len(cells)} cells'}: {reason} ({when})"
+        for (reason, when), cells in groups.items()
+    ]
 
 
 def _plain(study: Study, made: Plan) -> str:

@@ -29,6 +29,7 @@ def run(
     again: bool = typer.Option(False, "--again", help="Run every trial anew; existing records are kept."),
 ) -> None:
     """Run the trials of a study that have no record yet, then compare them and write the report."""
+    from harness.cli.pilot import run_with_pilot
     from harness.cli.progress import make_observer
     from harness.errors import DataError
     from harness.execution import StudyRunner
@@ -47,7 +48,7 @@ def run(
     try:
         with stop_on_signals() as stop, make_observer() as observer:
             runner = StudyRunner(load_frameworks(), keeper, observer, data_folder=data, again=again, stop=stop)
-            result = runner.run(plan)
+            result = run_with_pilot(loaded, plan, runner, store_path) if loaded.is_pilot else runner.run(plan)
     except KeyboardInterrupt:
         print("stopped before the first trial; the same command picks up here")
         raise typer.Exit(EXIT_CANCELLED) from None
@@ -148,13 +149,17 @@ def _salvaged_lines(salvaged: Salvaged) -> Iterator[str]:
 
 
 def _print_plan(study: Study, plan: Plan) -> None:
-    from harness.cli.plan import overrides_lines, unsupported_lines
+    from harness.cli.plan import design_lines, left_out_lines, overrides_lines, unsupported_lines
 
-    print(f"study {study.name}: {len(plan.trials)} trials, {len(plan.unsupported)} unsupported cells", flush=True)
-    for line in overrides_lines(study):
+    left_out = f", {len(plan.left_out)} cells left out" if plan.left_out else ""
+    counts = f"{len(plan.trials)} trials, {len(plan.unsupported)} unsupported cells{left_out}"
+    print(f"study {study.name}: {counts}", flush=True)
+    for line in (*design_lines(study, plan), *overrides_lines(study)):
         print(f"  {line}")
     for line in unsupported_lines(plan):
         print(f"  unsupported: {line}")
+    for line in left_out_lines(plan):
+        print(f"  left out: {line}")
 
 
 def _finish(asked: str, study: Study, store_path: Path, result: StudyResult) -> None:

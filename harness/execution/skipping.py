@@ -61,7 +61,7 @@ def _cell_and_size(specification: Mapping[str, Any]) -> tuple[str, _Size]:
     memory = profile.pop("memory_bytes")
     size = _Size(setting.pop("batch_size"), evaluation.pop("batch_size"), math.inf if memory is None else memory)
     for part, names in (
-        (cell, ("seed", "time_limit_s")),
+        (cell, ("seed", "time_limit_s", "arm")),
         (setting, ("steps", "warm_up_steps")),
         (evaluation, ("every_steps",)),
         (profile, ("name", "price_per_hour")),

@@ -65,6 +65,7 @@ def make_case(name: str, network: Network, setting: Setting, *, classes: int, st
         update={
             "steps": steps,
             "epochs": None,
+            "samples": None,
             "batch_size": batch_size,
             "evaluation": setting.evaluation.model_copy(update={"batch_size": EVALUATION_BATCH_SIZE}),
         }

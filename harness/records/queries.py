@@ -13,6 +13,7 @@ from harness.records.record import Record
 from harness.records.schema import TABLES, arrow_schema
 from harness.records.store import Store
 from harness.records.summary_keys import SUMMARY_KEYS
+from harness.study.roles import role_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,7 +35,8 @@ def load(
         latest: of each trial only the repetition that counts (`Store.records`).
 
     Every row says which record it belongs to: `study`, `trial`, `repetition`, `label`, `framework`, `workload`,
-    `setting`, `profile`, `seed`, what the study varied, and `termination`. All terminations are in: a number of a trial
+    `setting`, `profile`, `seed`, what the study varied, and `termination`; where a study has A/A pairs or canaries
+    also `role` (`arm 2`, `canary`), null for the trials of the matrix. All terminations are in: a number of a trial
     that did not end `completed` is a number of an incomplete trial.
 
     Raises:
@@ -92,6 +94,8 @@ def identity(record: Record) -> dict[str, Any]:
         specification.get("seed"),
     )
     flat = dict(zip(_IDENTITY, columns, strict=True))
+    if role := role_of(specification):
+        flat["role"] = role
     for name, value in record.varied.items():
         # A study may vary something that shares its name with a column, such as `seed` or `top1_percent`.
         flat[f"varied.{name}" if name in flat or name in SUMMARY_KEYS else name] = value

@@ -12,6 +12,7 @@ from typing import Any
 
 import harness
 from harness.analysis import Cell, Column, Comparison, TrialReference, Value
+from harness.analysis.beside import ArmPair, Drift
 from harness.analysis.columns import column_for
 from harness.analysis.sampling import QUALITY_KEYS, Sampling
 
@@ -143,9 +144,37 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
             for one in comparison.excluded
         ],
         "superseded": [_trial(one) for one in comparison.superseded],
+        "a_a": [_arm_pair(pair) for pair in comparison.a_a],
+        "drift": [_drift(drift) for drift in comparison.drifts],
         "not_measured": {key: dict(reasons) for key, reasons in comparison.not_measured.items()},
         "sampling": _sampling(comparison.sampling),
         "notes": list(comparison.notes),
+    }
+
+
+def _arm_pair(pair: ArmPair) -> dict[str, Any]:
+    return {
+        "framework": pair.key.framework,
+        "version": pair.key.version,
+        "workload": pair.key.workload,
+        "setting": pair.key.setting,
+        "profile": pair.key.profile,
+        "varied": dict(pair.key.varied),
+        "ratios": {key: asdict(ratio) for key, ratio in pair.ratios.items()},
+        "first_arms": {str(block): trial for block, trial in pair.first.items()},
+        "second_arms": {str(block): trial for block, trial in pair.second.items()},
+    }
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    return {
+        "framework": drift.key.framework,
+        "workload": drift.key.workload,
+        "profile": drift.key.profile,
+        "steps": drift.steps,
+        "change": drift.change,
+        "apart": drift.apart,
+        "canaries": [asdict(run) for run in drift.runs],
     }
 
 

@@ -18,6 +18,7 @@ from harness.reporting.grid import comparison_grid
 from harness.reporting.page_tables import quality_rows, software_rows, trial_rows
 from harness.reporting.palette import PHASE_COLOURS, framework_inks
 from harness.reporting.studies import records_by_study
+from harness.study.roles import is_canary
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -110,7 +111,8 @@ def compare_conditions(records: Sequence[Record]) -> Mapping[str, Any]:
 def _names(comparison: Comparison, records: Sequence[Record]) -> dict[str, str]:
     """Workload, setting and profile of the study, each with all its names, and what it overrides in all of them."""
     parts = ("workload", "setting", "profile")
-    names = {part: ", ".join(sorted({str(r.specification[part]["name"]) for r in records})) for part in parts}
+    matrix = [record for record in records if not is_canary(record.specification)]
+    names = {part: ", ".join(sorted({str(r.specification[part]["name"]) for r in matrix})) for part in parts}
     overrides = remarks.override_words(comparison)
     return {**names, **({"overrides": overrides} if overrides else {})}
 

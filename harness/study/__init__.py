@@ -8,11 +8,12 @@ from harness.study.model import Cell, Study
 from harness.study.plan import make_plan
 from harness.study.profile import Profile, load_profile
 from harness.study.specification import Specification
-from harness.study.trial import Plan, Trial, UnsupportedCell
+from harness.study.trial import LeftOutCell, Plan, Trial, UnsupportedCell
 
 __all__ = [
     "Cell",
     "FrameworkDescription",
+    "LeftOutCell",
     "Plan",
     "Profile",
     "Specification",

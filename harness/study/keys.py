@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from harness.schedules import PolicyError, plain_values
 from harness.study.profile import ProfileFile
@@ -25,6 +27,9 @@ SHORT_NAMES = {
 }
 SCALAR_MEANS = {"learning_rate": "learning_rate.k0", "threads": "threads.intra_op"}
 """Sections that may also be given as one number, and which of their keys that is."""
+
+LENGTHS = frozenset({"steps", "epochs", "samples"})
+"""Keys that each give the length of a training, one of them at a time."""
 
 _POLICY = ("learning_rate",)
 """The section that may also be given as text: a policy in LRBench's string form."""
@@ -90,7 +95,7 @@ def known_paths(model: type[BaseModel]) -> list[str]:
     for name, field in model.model_fields.items():
         if name == "name":
             continue
-        name = field.validation_alias if isinstance(field.validation_alias, str) else name
+        name = _key(name, field)
         paths[name] = None
         for member in member_models(field.annotation):
             paths.update(dict.fromkeys(f"{name}.{inner}" for inner in known_paths(member)))
@@ -102,13 +107,13 @@ def apply(values: dict[str, Any], assignments: Iterable[Assignment]) -> dict[str
 
     A mapping replaces its whole section (`learning_rate: {policy: FIX, k0: 0.1}`), and so does a policy as text
     (`learning_rate: lrPolicy_FIX+k0_0.1`); keys inside a section come after it.
-    Giving `steps` drops the `epochs` of the setting, and the other way round.
+    Giving one of `steps`, `epochs` and `samples` drops the others of the setting.
     """
     result = copy.deepcopy(values)
     ordered = sorted(assignments, key=lambda assignment: len(assignment.path))
-    lengths = {assignment.path[0] for assignment in ordered} & {"steps", "epochs"}
+    lengths = {assignment.path[0] for assignment in ordered} & LENGTHS
     if lengths:
-        for name in {"steps", "epochs"} - lengths:
+        for name in LENGTHS - lengths:
             result.pop(name, None)
     for assignment in ordered:
         section: Any = result
@@ -127,3 +132,39 @@ def _plain(assignment: Assignment) -> Any:
         except PolicyError:
             return assignment.value  # the validation tells what is wrong with it
     return copy.deepcopy(assignment.value)
+
+
+NumberKind = Literal["whole", "number", "amount"]
+"""What the values of a key are: whole numbers, numbers, or amounts of memory in bytes."""
+
+_AMOUNTS = (("profile", ("memory",)),)
+
+
+def number_kind(part: Part, path: Path) -> NumberKind | None:
+    """Which numbers a key takes; None for a key that takes none, such as `blas`."""
+    if (part, path) in _AMOUNTS:
+        return "amount"
+    found: set[Any] = set()
+    models: list[type[BaseModel]] = [Setting if part == "setting" else ProfileFile]
+    for name in path:
+        fields = [item for model in models for item in model.model_fields.items()]
+        annotations = [field.annotation for own, field in fields if _key(own, field) == name]
+        models = [model for annotation in annotations for model in member_models(annotation)]
+        found = {kind for annotation in annotations for kind in _plain_types(annotation)}
+    return "number" if float in found else "whole" if int in found else None
+
+
+def _key(name: str, field: FieldInfo) -> str:
+    return field.validation_alias if isinstance(field.validation_alias, str) else name
+
+
+def _plain_types(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of, without what stands inside lists and mappings."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _plain_types(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _plain_types(member)
+    else:
+        yield annotation

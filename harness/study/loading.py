@@ -12,10 +12,12 @@ from pydantic import ValidationError
 from harness.errors import FileFormatError
 from harness.paths import PROJECT_ROOT
 from harness.study.co_location import variants
+from harness.study.canary_trial import make_canary
 from harness.study.frameworks import FrameworkDescription, load_frameworks
-from harness.study.matrix import Ingredients, expand
-from harness.study.model import DEFAULT_PROFILE, OWN_SETTING, SeedRange, Study, StudyFile
-from harness.study.profile import allowed_cpus, load_profile
+from harness.study.ingredients import Ingredients
+from harness.study.matrix import expand
+from harness.study.model import DEFAULT_PROFILE, OWN_SETTING, Canary, SeedRange, Study, StudyFile
+from harness.study.profile import CpusNotThere, allowed_cpus, load_profile
 from harness.validation import Problem, nearest, problems_of
 from harness.workloads.settings import Setting, load_setting
 from harness.workloads.workload import load_workload
@@ -87,16 +89,26 @@ def study_of(
         placements = variants(file.co_location)
         ingredients = replace(ingredients, length_share=file.length_share, co_locations=placements)
     found = [*problems, *unknown]
-    cells = expand(document, ingredients, allowed_cpus() if cpus is None else tuple(cpus), found)
+    usable = allowed_cpus() if cpus is None else tuple(cpus)
+    by_name = {one.name: one for one in ingredients.frameworks}
+    a_a = _a_a(document, file, found) if file else ()
+    canary = _canary(document, file, by_name, usable, found) if file else None
+    matrix = expand(document, ingredients, usable, found)
     if file is None:
         raise combined_error(found)  # `expand` has raised it: it does not return with problems
     return Study(
         name=file.study,
         title=file.title or file.study,
         path=document.path,
-        seeds=tuple(dict.fromkeys(file.seeds)),
-        cells=cells,
+        seeds=_seeds(file),
+        cells=matrix.cells,
         time_limit_s=file.time_limit,
+        repeats=file.repeats,
+        a_a=a_a,
+        canary=canary,
+        hypercube=matrix.hypercube,
+        left_out=matrix.left_out,
+        notes=matrix.notes,
     )
 
 
@@ -116,6 +128,44 @@ def _read(document: YamlDocument) -> tuple[StudyFile | None, list[tuple[str, str
                 Problem(("seeds", *one.key_path), f"seeds: {one.message}") for one in problems_of(error, SeedRange)
             ]
     return None, [(document.where(one.key_path), one.message) for one in problems]
+
+
+def _seeds(file: StudyFile) -> tuple[int, ...]:
+    """The blocks that the file says by itself: all of them, or those of the pilot."""
+    if file.repeats:
+        return file.repeats.seeds(file.repeats.pilot)
+    return tuple(dict.fromkeys(file.seeds or ()))
+
+
+def _a_a(document: YamlDocument, file: StudyFile, problems: list[tuple[str, str]]) -> tuple[str, ...]:
+    """The frameworks whose cells stand twice in a block; an unknown one is added to `problems`."""
+    if isinstance(file.a_a, bool):
+        return tuple(dict.fromkeys(file.frameworks)) if file.a_a else ()
+    for index, name in enumerate(file.a_a):
+        if name not in file.frameworks:
+            message = f"a_a: framework {name!r} is none of the study's{nearest(name, file.frameworks)}"
+            problems.append((document.where(("a_a", index)), message))
+    return tuple(dict.fromkeys(file.a_a))
+
+
+def _canary(
+    document: YamlDocument,
+    file: StudyFile,
+    frameworks: Mapping[str, FrameworkDescription],
+    cpus: Sequence[int],
+    problems: list[tuple[str, str]],
+) -> Canary | None:
+    """The study's canary; what of it is unknown or does not fit the machine is added to `problems`."""
+    if file.canary is None or not frameworks:
+        return None
+    try:
+        return make_canary(file.canary, frameworks, cpus, document.path.resolve().parent)
+    except UnknownName as error:
+        key = "framework" if file.canary.framework not in (None, *frameworks) else "profile"
+        problems.append((document.where(("canary", key)), f"canary: {error.what}"))
+    except CpusNotThere as error:
+        problems.append((document.where(("canary", "profile")), f"canary: profile {file.canary.profile!r}: {error}"))
+    return None
 
 
 def _names(document: YamlDocument, key: str) -> list[tuple[int, str]]:

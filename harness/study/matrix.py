@@ -5,19 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from harness.fields import FileModel
-from harness.study.co_location import NO_CO_LOCATION, Variant, co_location_obstacle, job_profile
+from harness.study.assignments import Choices, read_choices
+from harness.study.conditions import CellValues, Condition, first_that_holds, read_conditions
 from harness.study.frameworks import FrameworkDescription, obstacle
-from harness.study.keys import Assignment, Part, UnknownKey, apply, resolve_key
+from harness.study.hypercube import LatinHypercube
+from harness.study.ingredients import Ingredients
+from harness.study.keys import Assignment, Part, apply
 from harness.study.misfits import misfits
 from harness.study.model import Cell
 from harness.study.profile import CpusNotThere, Profile, ProfileFile, resolve_profile
+from harness.study.trial import LeftOutCell
 from harness.validation import KeyPath, problems_of
 from harness.workloads.settings import Setting
 from harness.workloads.workload import Workload
@@ -30,29 +34,26 @@ MOST_TRIED = 1000
 
 
 @dataclass(frozen=True)
-class Ingredients:
-    """What a study names, loaded.
+class Matrix:
+    """A study's matrix, expanded.
 
     Attributes:
-        settings: None stands for the setting of the workload's own name.
-        own_settings: workload name -> that setting, where the study asks for it.
-        length_share: every setting is run for this share of its length.
-        co_locations: jobs alone and side by side, with the varied values that stand for each.
+        cells: in the order of the file: workloads, settings, profiles, varied values, frameworks.
+        left_out: cells that a condition of the file leaves out, in the same order.
+        notes: conditions that no cell meets.
+        hypercube: None where the study has none.
     """
 
-    frameworks: tuple[FrameworkDescription, ...]
-    workloads: tuple[Workload, ...]
-    settings: tuple[Setting | None, ...]
-    profiles: tuple[ProfileFile, ...]
-    length_share: float = 1.0
-    own_settings: Mapping[str, Setting] = field(default_factory=dict)
-    co_locations: tuple[Variant, ...] = NO_CO_LOCATION
+    cells: tuple[Cell, ...]
+    left_out: tuple[LeftOutCell, ...] = ()
+    notes: tuple[str, ...] = ()
+    hypercube: LatinHypercube | None = None
 
 
 def expand(
     document: YamlDocument, ingredients: Ingredients, cpus: Sequence[int], problems: Sequence[tuple[str, str]] = ()
-) -> tuple[Cell, ...]:
-    """All cells, in the order of the file: workloads, settings, profiles, varied values, co-location, frameworks.
+) -> Matrix:
+    """The matrix of a study.
 
     Args:
         document: the study file.
@@ -63,45 +64,39 @@ def expand(
     Raises:
         FileFormatError: these, unknown keys, and values that do not fit, all of them, with file and line.
     """
-    expansion = _Expansion(document, tuple(cpus), list(problems))
-    overrides, variants = expansion.read_assignments()
-    if expansion.problems:
-        expansion.check_values(ingredients, overrides, variants)
+    found = list(problems)
+    choices = read_choices(document, found)
+    # Names that could not be loaded are no mistake of a condition that names them.
+    names = None if problems else ingredients.names()
+    conditions = read_conditions(document, names, found)
+    expansion = _Expansion(document, tuple(cpus), choices, conditions, found)
+    if found:
+        expansion.check_values(ingredients)
     expansion.stop_on_problems()
-    cells = tuple(expansion.cells(ingredients, overrides, variants))
+    cells = tuple(expansion.cells(ingredients))
     expansion.stop_on_problems()
-    return cells
+    unmet = [condition for condition in conditions if condition not in expansion.met]
+    notes = [f"leave_out: no cell meets the condition {one.words} ({one.reason}; {one.where})" for one in unmet]
+    return Matrix(cells, tuple(expansion.left_out), tuple(notes), choices.hypercube)
 
 
 @dataclass
 class _Expansion:
-    """Expands one study and collects what is wrong with it."""
+    """Expands one study and collects what is wrong with it, and what it leaves out."""
 
     document: YamlDocument
     cpus: tuple[int, ...]
+    choices: Choices
+    conditions: Sequence[Condition] = ()
     problems: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[LeftOutCell] = field(default_factory=list)
+    met: list[Condition] = field(default_factory=list)
 
     def stop_on_problems(self) -> None:
         if self.problems:
             raise combined_error(by_line(self.document, self.problems))
 
-    def read_assignments(self) -> tuple[list[Assignment], list[list[Assignment]]]:
-        """The overrides, and for every varied key its alternatives: all that have the form of one."""
-        overrides = [self._assign(("overrides", key), key, value) for key, value in self._section("overrides")]
-        variants = [
-            [self._assign(("vary", key, index), key, value) for index, value in enumerate(values)]
-            for key, values in self._section("vary")
-            if isinstance(values, list)
-        ]
-        kept = [assignment for assignment in overrides if assignment]
-        kept_variants = [[assignment for assignment in variant if assignment] for variant in variants]
-        self._refuse_repeated([*kept, *(variant[0] for variant in kept_variants if variant)])
-        self._refuse_inside_varied(kept, kept_variants)
-        return kept, kept_variants
-
-    def check_values(
-        self, ingredients: Ingredients, overrides: list[Assignment], variants: list[list[Assignment]]
-    ) -> None:
+    def check_values(self, ingredients: Ingredients) -> None:
         """Note the values that are wrong in themselves, of a study that has no cells for what else is wrong with it.
 
         Wrong in itself is what is wrong with every choice of the other varied keys. What lies between several keys is
@@ -112,11 +107,17 @@ class _Expansion:
             *(("profile", one) for one in ingredients.profiles),
         ]
         for part, base in bases:
-            fixed = [one for one in overrides if one.part == part]
-            own = [variant for variant in variants if any(one.part == part for one in variant)]
+            fixed = [one for one in self.choices.overrides if one.part == part]
+            own = [
+                variant
+                for variant in self.choices.variants
+                if any(one.part == part for alternative in variant for one in alternative)
+            ]
             if math.prod(len(variant) for variant in own) > MOST_TRIED:
                 continue
-            tried = [[*fixed, *(one for one in chosen if one.part == part)] for chosen in itertools.product(*own)]
+            tried = [
+                [*fixed, *(one for one in _together(chosen) if one.part == part)] for chosen in itertools.product(*own)
+            ]
             self._report_what_stays(base, tried)
 
     def _report_what_stays(self, base: FileModel, tried: list[list[Assignment]]) -> None:
@@ -124,7 +125,7 @@ class _Expansion:
         found: dict[tuple[str, str], list[Assignment]] = {}
         for own in tried:
             try:
-                type(base).model_validate(apply(base.model_dump(mode="json", exclude_none=True), own))
+                type(base).model_validate(apply(_plain_values(base), own))
             except ValidationError as error:
                 here = {
                     (self._place(problem.key_path, source), problem.message): source
@@ -137,86 +138,84 @@ class _Expansion:
             if len(sources) == sum(sources[0] in own for own in tried):
                 self.problems.append(problem_there)
 
-    def _section(self, name: str) -> list[tuple[str, Any]]:
-        section = self.document.get((name,))
-        return list(section.items()) if isinstance(section, dict) else []
-
-    def _assign(self, key_path: KeyPath, key: str, value: Any) -> Assignment | None:
-        try:
-            part, path = resolve_key(key, value)
-        except UnknownKey as error:
-            where = self.document.where(key_path[:2])
-            self.problems.append((where, f"unknown key {key!r} in {key_path[0]}{error}"))
-            return None
-        return Assignment(key, value, part, path, self.document.where(key_path), key_path)
-
-    def _refuse_repeated(self, assignments: list[Assignment]) -> None:
-        first: dict[tuple[str, ...], Assignment] = {}
-        for assignment in assignments:
-            if other := first.get(assignment.path):
-                what = f"{assignment.key!r} is already set as {other.key!r} ({other.where})"
-                self.problems.append((assignment.where, what))
-            first.setdefault(assignment.path, assignment)
-
-    def _refuse_inside_varied(self, overrides: list[Assignment], variants: list[list[Assignment]]) -> None:
-        """Refuse what would win over a part of a varied value: records and tables would tell a value that did not run.
-
-        A key varied inside a section that is varied too is refused for the same reason.
-        """
-        keys = [[one] for one in overrides] + variants
-        for inner, outer in itertools.product(keys, variants):
-            inside = (one for one in inner for varied in outer if _lies_inside(one, varied))
-            if inner is not outer and (found := next(inside, None)):
-                what = f"{found.key!r} lies inside {outer[0].key!r}, which is varied ({outer[0].where})"
-                self.problems.append((found.where, f"{what}: give it in each of the varied values"))
-
-    def cells(
-        self,
-        ingredients: Ingredients,
-        overrides: list[Assignment],
-        variants: list[list[Assignment]],
-    ) -> Iterator[Cell]:
-        """Every valid cell; what is wrong with the others goes to `problems`."""
-        replaced = {assignment.key: assignment.value for assignment in overrides}
-        if ingredients.length_share != 1:
-            replaced["length_share"] = ingredients.length_share
-        show_workload, show_profile = len(ingredients.workloads) > 1, len(ingredients.profiles) > 1
+    def cells(self, ingredients: Ingredients) -> Iterator[Cell]:
+        """Every valid cell that is not left out; what is wrong with the others goes to `problems`."""
+        replaced = self._replaced(ingredients)
+        shown = len(ingredients.workloads) > 1, len(ingredients.profiles) > 1
         matrix = itertools.product(
             ingredients.workloads,
             enumerate(ingredients.settings),
             enumerate(ingredients.profiles),
-            itertools.product(*variants),
-            ingredients.co_locations,
+            itertools.product(*self.choices.variants),
         )
-        for workload, (setting_index, setting), (profile_index, profile), chosen, (co_location, placed) in matrix:
-            assignments = [*overrides, *chosen]
+        for workload, (setting_index, setting), (profile_index, profile), chosen in matrix:
+            varied = _together(chosen)
+            assignments = [*self.choices.overrides, *varied]
             base = setting or ingredients.own_settings[workload.name]
+            values = {assignment.key: assignment.value for assignment in varied}
+            middle = _label(workload.name, base.name, profile.name, values, *shown)
+            kept = self._not_left_out(ingredients.frameworks, workload, base, profile, assignments, middle)
+            if not kept:
+                continue  # nothing runs, so nothing has to fit
             key_path = ("settings", setting_index)
             ready = self._setting(base, assignments, workload, ingredients.length_share, key_path)
             resolved = self._profile(profile, assignments, ("profiles", profile_index))
             if ready is None or resolved is None:
                 continue
-            varied = {**{assignment.key: assignment.value for assignment in chosen}, **placed}
-            own_profile = job_profile(resolved, co_location, 1)
-            unplaced = co_location_obstacle(co_location, resolved)
-            middle = [
-                *([workload.name] if show_workload else []),
-                ready.name,
-                *([resolved.name] if show_profile else []),
-                *(f"{key}={short_value(value)}" for key, value in varied.items()),
-            ]
-            for framework in ingredients.frameworks:
+            for framework in kept:
                 yield Cell(
                     framework=framework,
                     workload=workload,
                     setting=ready,
                     profile=resolved,
-                    varied=varied,
+                    varied=values,
                     label=" · ".join([framework.name, *middle]),
                     overrides=replaced,
                     obstacle=unplaced or obstacle(framework, own_profile, workload.network),
                     co_location=co_location,
                 )
+
+    def _replaced(self, ingredients: Ingredients) -> dict[str, Any]:
+        """What the study sets in all cells, and the other keys of its file that decide what is run."""
+        replaced = {assignment.key: assignment.value for assignment in self.choices.overrides}
+        if ingredients.length_share != 1:
+            replaced["length_share"] = ingredients.length_share
+        if drawn := self.choices.hypercube:
+            replaced["latin_hypercube"] = {"points": drawn.points, "seed": drawn.seed}
+        return replaced
+
+    def _not_left_out(
+        self,
+        frameworks: Sequence[FrameworkDescription],
+        workload: Workload,
+        setting: Setting,
+        profile: ProfileFile,
+        assignments: list[Assignment],
+        middle: list[str],
+    ) -> list[FrameworkDescription]:
+        """The frameworks whose cell runs; the cells of the others are noted with the reason."""
+        if not self.conditions:
+            return list(frameworks)
+        plain: dict[Part, dict[str, Any]] = {
+            part: apply(_plain_values(base), [one for one in assignments if one.part == part])
+            for part, base in (("setting", setting), ("profile", profile))
+        }
+        kept = []
+        for framework in frameworks:
+            names = {
+                "framework": framework.name,
+                "workload": workload.name,
+                "setting": setting.name,
+                "profile": profile.name,
+            }
+            cell = CellValues(names, plain["setting"], plain["profile"], len(self.cpus))
+            if condition := first_that_holds(self.conditions, cell):
+                label = " · ".join([framework.name, *middle])
+                self.met.append(condition)
+                self.left_out.append(LeftOutCell(description=label, reason=condition.reason, when=condition.words))
+            else:
+                kept.append(framework)
+        return kept
 
     def _setting(
         self, base: Setting, assignments: list[Assignment], workload: Workload, share: float, key_path: KeyPath
@@ -228,7 +227,7 @@ class _Expansion:
         wrong = list(misfits(setting, steps, workload))
         for path, message in wrong:
             self._report("setting", path, message, assignments, key_path)
-        return None if wrong else setting.model_copy(update={"steps": steps, "epochs": None})
+        return None if wrong else setting.model_copy(update={"steps": steps, "epochs": None, "samples": None})
 
     def _profile(self, base: ProfileFile, assignments: list[Assignment], key_path: KeyPath) -> Profile | None:
         profile = self._override(base, "profile", assignments, key_path)
@@ -245,10 +244,9 @@ class _Expansion:
     def _override(
         self, base: Resolved, part: Part, assignments: list[Assignment], key_path: KeyPath
     ) -> Resolved | None:
-        values = base.model_dump(mode="json", exclude_none=True)
         own = [assignment for assignment in assignments if assignment.part == part]
         try:
-            return type(base).model_validate(apply(values, own))
+            return type(base).model_validate(apply(_plain_values(base), own))
         except ValidationError as error:
             for problem in problems_of(error, type(base)):
                 self._report(part, problem.key_path, problem.message, own, key_path)
@@ -278,12 +276,25 @@ def _source(path: KeyPath, assignments: Sequence[Assignment]) -> Assignment | No
     return next(reversed(holding or touching), None)
 
 
-def _lies_inside(assignment: Assignment, section: Assignment) -> bool:
-    """Whether one key stands for a part of what another stands for."""
-    length = len(section.path)
-    return (
-        assignment.part == section.part and len(assignment.path) > length and assignment.path[:length] == section.path
-    )
+def _plain_values(base: FileModel) -> dict[str, Any]:
+    return base.model_dump(mode="json", exclude_none=True)
+
+
+def _together(chosen: Iterable[tuple[Assignment, ...]]) -> list[Assignment]:
+    """The values of all keys, of one alternative of each variant."""
+    return [one for alternative in chosen for one in alternative]
+
+
+def _label(
+    workload: str, setting: str, profile: str, varied: Mapping[str, Any], show_workload: bool, show_profile: bool
+) -> list[str]:
+    """The parts of a cell's label behind the framework."""
+    return [
+        *([workload] if show_workload else []),
+        setting,
+        *([profile] if show_profile else []),
+        *(f"{key}={short_value(value)}" for key, value in varied.items()),
+    ]
 
 
 def short_value(value: Any) -> str:

@@ -14,8 +14,8 @@ from harness.workloads.workload import Workload
 def misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple[KeyPath, str]]:
     """What of a valid setting does not fit the workload."""
     if steps > MOST_STEPS:
-        message = f"epochs {setting.epochs:g} are {steps} steps, more than the {MOST_STEPS} there may be: {TOO_LONG}"
-        yield ("epochs",), message
+        key, length = ("samples", f"{setting.samples}") if setting.samples else ("epochs", f"{setting.epochs:g}")
+        yield (key,), f"{key} {length} are {steps} steps, more than the {MOST_STEPS} there may be: {TOO_LONG}"
         return
     dataset, validation = workload.dataset, setting.validation
     trained_on = setting.trained_on(dataset.train)
@@ -40,6 +40,9 @@ def misfits(setting: Setting, steps: int, workload: Workload) -> Iterator[tuple[
         if patience + 1 < first:
             message = f"early_stopping.patience_steps {patience} would end training before the first validation, which "
             yield ("early_stopping", "patience_steps"), f"{message}comes after {first} steps"
+    if setting.samples and (own := setting.steps_for(dataset.train)) <= setting.warm_up_steps:
+        are = f"samples {setting.samples} are {own} step{'s' * (own != 1)} of batch_size {setting.batch_size}"
+        yield ("samples",), f"{are}, none of them after the warm_up_steps, {setting.warm_up_steps}"
     if setting.warm_up_steps >= steps:
         yield ("warm_up_steps",), f"warm_up_steps {setting.warm_up_steps} should be smaller than the {steps} steps"
     yield from _rate_misfits(setting, steps)

@@ -8,8 +8,13 @@ from harness.fields import FileModel, FrameworkName, NonNegativeInt, PositiveNum
 from harness.study.co_location import CoLocation
 from harness.study.frameworks import FrameworkDescription
 from harness.study.profile import Profile
+from harness.study.roles import ROLE_KEYS, CanaryPlace
 from harness.workloads.settings import Setting
 from harness.workloads.workload import Workload
+
+
+NOT_IN_EVERY = ("co_location", *ROLE_KEYS)
+"""Keys that only some trials have, so that the ids of the others do not depend on there being such keys."""
 
 
 class FrameworkIdentity(FileModel):
@@ -34,7 +39,13 @@ class FrameworkIdentity(FileModel):
 
 
 class Specification(FileModel):
-    """The typed form of `Trial.specification`: `Specification.model_validate(trial.specification)`."""
+    """The typed form of `Trial.specification`: `Specification.model_validate(trial.specification)`.
+
+    Attributes:
+        co_location: how many jobs run side by side; a trial of one job has none.
+        arm: 2 for the second arm of an A/A pair; trials of the matrix, first arms among them, have none.
+        canary: where a canary stands; other trials have none.
+    """
 
     framework: FrameworkIdentity
     workload: Workload
@@ -43,13 +54,12 @@ class Specification(FileModel):
     seed: NonNegativeInt
     time_limit_s: PositiveNumber
     co_location: CoLocation | None = None
+    arm: Literal[2] | None = None
+    canary: CanaryPlace | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, exactly the shape of the documentation: the length is in steps, never in epochs.
-
-        `co_location` is there only where several jobs run side by side: a trial of one job keeps the id it always had.
-        """
+        """Plain values, exactly the shape of the documentation: the length is in steps, never in epochs or samples."""
         if self.setting.steps is None:
             raise ValueError(f"setting {self.setting.name!r} is not resolved to steps")
-        plain = self.model_dump(mode="json", exclude={"setting": {"epochs"}})
-        return {key: value for key, value in plain.items() if key != "co_location" or value is not None}
+        values = self.model_dump(mode="json", exclude={"setting": {"epochs"}})
+        return {key: value for key, value in values.items() if key not in NOT_IN_EVERY or value is not None}

@@ -55,12 +55,36 @@ class UnsupportedCell(BaseModel):
     why: str
 
 
+class LeftOutCell(BaseModel):
+    """A cell of the matrix that the study leaves out.
+
+    Attributes:
+        description: the cell's label.
+        reason: why, in the study's words.
+        when: the condition that holds for it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    description: str
+    reason: str
+    when: str
+
+
 class Plan(BaseModel):
-    """The study expanded: trials in the order they run, the cells left out, and remarks (trials that were merged)."""
+    """The study expanded.
+
+    Attributes:
+        trials: in the order they run.
+        unsupported: cells that cannot run.
+        left_out: cells that the study does not want to run.
+        notes: remarks, such as trials that were merged.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     study: str
     trials: tuple[Trial, ...]
     unsupported: tuple[UnsupportedCell, ...] = ()
+    left_out: tuple[LeftOutCell, ...] = ()
     notes: tuple[str, ...] = ()

@@ -76,3 +76,7 @@ def test_without_a_limit_the_machine_s_memory_was_too_small() -> None:
     known = OutOfMemoryTrials([("abc", specification(memory=None))])
     assert known.smaller_than(specification(batch=128, memory=None)) == "abc"
     assert known.smaller_than(specification(batch=128)) == "abc"
+
+
+def test_both_arms_of_a_pair_are_one_cell() -> None:
+    assert skipped(specification(batch=128, arm=2))

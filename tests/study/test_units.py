@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.units import UnitError, format_bytes, format_mebibytes, format_seconds, parse_bytes, parse_seconds
+from harness.units import (
+    UnitError,
+    format_bytes,
+    format_mebibytes,
+    format_seconds,
+    parse_bytes,
+    parse_seconds,
+    parse_share,
+)
 
 
 @given(st.integers(0, 2**60))
@@ -56,3 +64,14 @@ def test_durations_for_people(duration_s: float, text: str) -> None:
 
 def test_mebibytes_for_tables() -> None:
     assert format_mebibytes(512 * 2**20) == "512.0"
+
+
+@pytest.mark.parametrize(("text", "share"), [("3%", 0.03), ("0.5 %", 0.005), (0.03, 0.03), (1, 1.0), ("0%", 0.0)])
+def test_shares(text: object, share: float) -> None:
+    assert parse_share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["3", "%", "three%", "-1%", "nan%", -0.1, True, None, [3], float("inf")])
+def test_what_is_no_share(text: object) -> None:
+    with pytest.raises(UnitError, match="is not a share such as '3%' or 0.03"):
+        parse_share(text)

@@ -137,7 +137,7 @@ SGD = "{kind: sgd, momentum: 0.9, weight_decay: 0.01}"
         ("rate: 2.0", "raet: 2.0", "7: unknown key 'raet' in rules[0].weights … did you mean 'rate'?"),
         ("layers: [conv1]", "layers: []", "7: rules[0].layers should have at least 1 item, not []"),
         ("decay: 0.99", "decay: 1.0", "8: weight_average.decay should be less than 1, not 1.0"),
-        ("steps: 10\n", "steps: 10\nepochs: 2\n", "exactly one of steps and epochs should be given"),
+        ("steps: 10\n", "steps: 10\nepochs: 2\n", "exactly one of steps, epochs and samples should be given"),
     ],
 )
 def test_mistakes_in_a_setting_name_file_line_and_value(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -11,6 +11,7 @@ from harness.analysis.policies.rows import row_of
 from harness.analysis.policies.sharing import imported_files, known_keys, read_export
 from harness.errors import DlgaugeError
 from harness.records.store import Store
+from harness.study.roles import of_the_matrix
 from harness.validation import nearest
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class PolicyDatabase:
     def own_rows(self, studies: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Of each trial of this store the repetition that counts; only of these studies, where some are named."""
         chosen: Sequence[str | None] = studies or (None,)
-        return [row_of(record) for study in chosen for record in self.store.records(study)]
+        found = (record for study in chosen for record in self.store.records(study))
+        return [row_of(record) for record in found if of_the_matrix(record.specification)]
 
     def rows(self, studies: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Own rows, then the imported ones that are not among them."""

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from harness.fields import FileModel, NonNegativeInt, NonNegativeNumber, PositiveInt, PositiveNumber, Slug
@@ -135,9 +143,10 @@ TOO_LONG = "a rate, a loss and a record of every step are kept"
 
 
 class Setting(FileModel):
-    """A full set of hyper-parameters. The length is given by `steps` or by `epochs`, exactly one of them.
+    """A full set of hyper-parameters. The length is given by `steps`, `epochs` or `samples`, exactly one of them.
 
     Attributes:
+        samples: training images, each counted as often as it is trained on; the last mini-batch is a whole one.
         warm_up_steps: first training steps that are kept out of the steady-state figures (tracing, compilation).
         rules: exceptions by layer; later rules go before earlier ones.
         weight_average: None where the parameters themselves are evaluated.
@@ -148,6 +157,7 @@ class Setting(FileModel):
     name: Slug = Field(validation_alias=AliasChoices("setting", "name"))
     steps: Annotated[PositiveInt, AfterValidator(_check_length)] | None = None
     epochs: Annotated[PositiveNumber, AfterValidator(_check_length)] | None = None
+    samples: PositiveInt | None = None
     batch_size: PositiveInt
     warm_up_steps: Annotated[NonNegativeInt, AfterValidator(_check_length)] = 1
     optimizer: Optimizer
@@ -162,12 +172,22 @@ class Setting(FileModel):
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        if (self.steps is None) == (self.epochs is None):
-            given = "neither" if self.steps is None else f"steps={self.steps} and epochs={self.epochs}"
-            raise ValueError(f"exactly one of steps and epochs should be given, not {given}")
+        lengths = {"steps": self.steps, "epochs": self.epochs, "samples": self.samples}
+        given = [f"{name}={value}" for name, value in lengths.items() if value is not None]
+        if len(given) != 1:
+            told = " and ".join(given) or "none of them"
+            raise ValueError(f"exactly one of steps, epochs and samples should be given, not {told}")
         if self.steps is not None and self.warm_up_steps >= self.steps:
             raise ValueError(f"warm_up_steps={self.warm_up_steps} should be smaller than steps={self.steps}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `samples` where they are not given: ids of trials and certificates are older than this key."""
+        values: dict[str, Any] = dump(self)
+        if values.get("samples") is None:
+            values.pop("samples", None)
+        return values
 
     @model_validator(mode="after")
     def _something_to_watch(self) -> Self:
@@ -190,9 +210,14 @@ class Setting(FileModel):
         return train_images - (self.validation.images if self.validation else 0)
 
     def steps_for(self, train_images: int) -> int:
-        """Training steps on a training split: `steps`, or `ceil(epochs * images trained on / batch_size)`."""
+        """Training steps on a training split.
+
+        `steps`, or `ceil(samples / batch_size)`, or `ceil(epochs * images trained on / batch_size)`.
+        """
         if self.steps is not None:
             return self.steps
+        if self.samples is not None:
+            return -(-self.samples // self.batch_size)
         assert self.epochs is not None
         return math.ceil(self.epochs * self.trained_on(train_images) / self.batch_size)
 
