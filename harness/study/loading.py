@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from harness.errors import FileFormatError
 from harness.paths import PROJECT_ROOT
-from harness.study.co_location import variants
 from harness.study.canary_trial import make_canary
+from harness.study.co_location import variants
 from harness.study.frameworks import FrameworkDescription, load_frameworks
 from harness.study.ingredients import Ingredients
 from harness.study.matrix import expand

@@ -12,7 +12,6 @@ from harness.study.roles import ROLE_KEYS, CanaryPlace
 from harness.workloads.settings import Setting
 from harness.workloads.workload import Workload
 
-
 NOT_IN_EVERY = ("co_location", *ROLE_KEYS)
 """Keys that only some trials have, so that the ids of the others do not depend on there being such keys."""
 
