@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -49,6 +50,7 @@ def run_trial(events: EventLog) -> int:
     from frameworks.worker import blas, inspection
     from frameworks.worker.augmentation import AugmentedBatches
     from frameworks.worker.loop import Diverged, TrainingLoop
+    from frameworks.worker.start import wait_for_start
 
     with open(protocol.TRIAL_FILE) as file:
         trial = json.load(file)
@@ -87,7 +89,8 @@ def run_trial(events: EventLog) -> int:
     if augmentation:
         size = setting["batch_size"]
         batches = AugmentedBatches(images, train_labels, augmentation, seed, size, setting["steps"])
-    loop = TrainingLoop(adapter, network, setting, seed, rates, labels, train_count, events, steps, batches)
+    wait = functools.partial(wait_for_start, trial["start"], events) if "start" in trial else None
+    loop = TrainingLoop(adapter, network, setting, seed, rates, labels, train_count, events, steps, batches, wait)
     try:
         loop.run()
     except Diverged as divergence:

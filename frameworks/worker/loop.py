@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from array import array
+from typing import Callable
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class TrainingLoop:
         labels: of every split that is evaluated, int32 `(N,)`: `test`, and `validation` where the setting evaluates it.
         train_count: number of images that are trained on.
         batches: of augmented images, which every step is then given; None where the adapter has the training split.
+        wait: called once, between the warm-up and the first other step; None where there is nothing to wait for.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class TrainingLoop:
         events: EventLog,
         steps: StepLog,
         batches: "AugmentedBatches | None" = None,
+        wait: "Callable[[], None] | None" = None,
     ) -> None:
         self._adapter = adapter
         self._setting = setting
@@ -64,6 +67,7 @@ class TrainingLoop:
         self._patience = Patience(setting["early_stopping"]) if setting.get("early_stopping") else None
         self._train = self._train_on_indices if batches is None else self._train_on_batches
         self._batches = batches
+        self._wait = wait
         self._order = BatchOrder(seed, train_count, setting["batch_size"])
         self._masks = DropoutMasks(seed, network, setting["batch_size"])
         self._events = events
@@ -159,6 +163,9 @@ class TrainingLoop:
         batch = np.arange(self._setting["evaluation"]["batch_size"], dtype=np.int32)
         for split, labels in self._labels.items():
             self._adapter.predict(split, batch % len(labels))
+        if self._wait is not None:
+            self._adapter.synchronize()
+            self._wait()
 
     def _train_on_indices(self, until: int) -> None:
         """The hot path: everything that is not the framework's own work is between two `train_step` calls."""

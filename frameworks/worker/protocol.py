@@ -20,6 +20,8 @@ STDOUT_FILE = "stdout.log"
 STDERR_FILE = "stderr.log"
 LAUNCHER_FILE = "launcher.jsonl"
 SAMPLER_SOCKET = "sampler.sock"
+START_PIPE = "start.pipe"
+"""Named pipe in the folder of each of several jobs side by side: one byte in it starts the job's training."""
 
 RATES_PROBE = "rates"
 """`probe` of a case that is about the learning rate alone."""

@@ -21,6 +21,7 @@ from harness.analysis.stability import Stability, judge_stability
 from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, summarise
 from harness.errors import DlgaugeError, StoreError
 from harness.records.cost import cost_to_threshold
+from harness.records.overlap import ALONE
 from harness.records.validation import NO_VALIDATION
 from harness.study.roles import is_canary, is_second_arm
 
@@ -408,7 +409,7 @@ def _not_measured(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for record in records:
         for key, reason in _not_measured_of(record).items():
-            if reason == NO_VALIDATION or key.startswith("phases.") or key.startswith(OF_THE_SAMPLER_ITSELF):
+            if reason in (NO_VALIDATION, ALONE) or key.startswith("phases.") or key.startswith(OF_THE_SAMPLER_ITSELF):
                 continue  # nothing to measure is no lack worth a line; a phase's or the sampler's stands in the record
             reasons = found.setdefault(str(key), {})
             reasons[str(reason)] = reasons.get(str(reason), 0) + 1

@@ -35,8 +35,13 @@ FACTORS = (
     "price_per_hour",
     "network",
     "dataset",
+    "jobs",
+    "cores_shared",
 )
-"""Columns of the hyper-parameters and of the profile that every record has."""
+"""Columns of the hyper-parameters, of the profile and of co-location that every record has.
+
+`jobs` is how many ran side by side, 1 for an ordinary trial; `cores_shared` whether they had the same CPUs.
+"""
 
 NETWORK_COUNTS = ("parameters", "activation_values_per_sample", "flops_per_sample")
 """Columns that follow from the network alone."""
@@ -51,6 +56,7 @@ COLUMN_OF_KEY = {
     "optimizer.momentum": ("momentum",),
     "optimizer.weight_decay": ("weight_decay",),
     "memory": ("memory_bytes",),
+    "cores": ("cores_shared",),
     "threads": ("threads",),
     "threads.intra_op": ("threads",),
 }
@@ -103,7 +109,7 @@ def factors_of(specification: Mapping[str, Any], manifest: Mapping[str, Any]) ->
         _part(setting, "optimizer"),
         _part(setting, "learning_rate"),
     )
-    cpus = profile.get("cpus")
+    cpus, placed = profile.get("cpus"), _part(specification, "co_location")
     return {
         "batch_size": setting.get("batch_size"),
         "learning_rate": rate.get("k0"),
@@ -120,6 +126,8 @@ def factors_of(specification: Mapping[str, Any], manifest: Mapping[str, Any]) ->
         "price_per_hour": profile.get("price_per_hour"),
         "network": _part(workload, "network").get("name"),
         "dataset": _part(workload, "dataset").get("name"),
+        "jobs": placed.get("jobs", 1),
+        "cores_shared": placed.get("cores") == "shared",
     }
 
 

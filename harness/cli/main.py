@@ -13,8 +13,8 @@ import typer
 from harness import __version__
 from harness.cli import (
     adapter,
-    claims,
     capacity,
+    claims,
     compare,
     correlate,
     data,
@@ -29,6 +29,7 @@ from harness.cli import (
     report,
     run,
     sample,
+    slowdown,
     store,
 )
 from harness.errors import DlgaugeError
@@ -50,6 +51,7 @@ app.command()(run.run)
 app.command()(compare.compare)
 app.command()(correlate.correlate)
 app.command()(claims.claims)
+app.command()(slowdown.slowdown)
 app.command()(report.report)
 app.command()(figure.figure)
 app.command()(frameworks.frameworks)

@@ -199,6 +199,11 @@ def _print_results(study: Study, store_path: Path) -> None:
     else:
         print(comparison_text(store_path, study.name))
     report = write_report(store_path, study.name)
+    if any(cell.co_location for cell in study.cells):
+        from harness.cli.slowdown import slowdown_text, slowdowns_of
+
+        print()
+        print(slowdown_text(slowdowns_of(store_path, study.name)), end="")
     print()
     print(f"store:   {store_path / study.name}")
     print(f"report:  {report}")

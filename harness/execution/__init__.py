@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.execution.environments import Environment, EnvironmentState, Readiness, make_environment
-from harness.execution.outcome import FINAL_TERMINATIONS, Termination, TerminationKind, TrialOutcome
+from harness.execution.outcome import FINAL_TERMINATIONS, JobOutcome, Termination, TerminationKind, TrialOutcome
 from harness.execution.study_runner import StudyResult, StudyRunner
 from harness.execution.trial_runner import run_trial
 
@@ -11,6 +11,7 @@ __all__ = [
     "FINAL_TERMINATIONS",
     "Environment",
     "EnvironmentState",
+    "JobOutcome",
     "Readiness",
     "StudyResult",
     "StudyRunner",

@@ -6,7 +6,7 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,12 @@ class ContainerLaunch:
         except BaseException:
             self._remove()
             raise
+        self.finished = False
+
+    @property
+    def container_id(self) -> str:
+        """The engine's name for it."""
+        return str(self._container.id)
 
     def _watch_root(self) -> ProcessWatch:
         try:
@@ -75,6 +81,7 @@ class ContainerLaunch:
 
     def finish(self) -> LaunchEnd:
         """See `Launch`."""
+        self.finished = True
         self._watch.close()
         status: int | None = None
         out_of_memory = False
@@ -106,16 +113,19 @@ class ContainerLaunch:
         self._client.close()
 
 
-def remove_stale_containers(client: Any) -> int:
+def remove_stale_containers(client: Any, keep: Collection[str] = ()) -> int:
     """Remove containers that nobody waits for; returns how many.
 
-    Their dlgauge process is gone, or it is this one, which runs one trial at a time and is about to start the next:
-    then the engine was away when the container should have been removed.
+    Their dlgauge process is gone, or it is this one, which runs one trial at a time: then the engine was away when the
+    container should have been removed.
+
+    Args:
+        keep: ids of this process's containers that run now, beside which another job of the same trial is to start.
     """
     removed = 0
     with contextlib.suppress(EnvironmentFailed), engine_errors("looking for left-over containers"):
         for container in _containers(client):
-            if _is_stale(_owner_of(container)):
+            if container.id not in keep and _is_stale(_owner_of(container)):
                 container.remove(force=True, v=True)
                 removed += 1
     return removed

@@ -34,6 +34,7 @@ class ContainerEnvironment:
     def __init__(self, framework: FrameworkDescription) -> None:
         self.framework = framework
         self.tag = f"dlgauge/{framework.file_name}:{framework.environment_sha256[:12]}"
+        self._running: list[ContainerLaunch] = []
 
     def state(self) -> EnvironmentState:
         """See `Environment`."""
@@ -137,11 +138,14 @@ class ContainerEnvironment:
         )
         client = connect()
         try:
-            remove_stale_containers(client)
+            self._running = [launch for launch in self._running if not launch.finished]
+            remove_stale_containers(client, [launch.container_id for launch in self._running])
             with engine_errors("asking the engine what it is"):
                 rootless = any("rootless" in option for option in client.info().get("SecurityOptions") or ())
             options = self._options(trial_folder, data_folder, specification["profile"], rootless=rootless)
-            return ContainerLaunch(client, trial_folder, options)
+            launch = ContainerLaunch(client, trial_folder, options)
+            self._running.append(launch)
+            return launch
         except BaseException:
             client.close()
             raise

@@ -59,6 +59,25 @@ class Termination:
 
 
 @dataclass(frozen=True)
+class JobOutcome:
+    """How one of several jobs ended that ran side by side in one trial.
+
+    Attributes:
+        job: its number, counted from 1.
+        cpus: those that it might use.
+        t_worker_ns, t_end_ns: CLOCK_MONOTONIC when its worker was requested, and was gone; None where it never was.
+        not_measured: key -> reason, for what could not be measured.
+    """
+
+    job: int
+    cpus: tuple[int, ...]
+    termination: Termination
+    t_worker_ns: int | None
+    t_end_ns: int | None
+    not_measured: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TrialOutcome:
     """A finished trial before it becomes a record.
 
@@ -67,13 +86,14 @@ class TrialOutcome:
         started_at: ISO 8601, UTC.
         t_begin_ns: CLOCK_MONOTONIC when the trial began.
         t_worker_ns: when the worker was requested; None when it never was.
-        t_end_ns: when the worker was gone and cleaned up.
+        t_end_ns: when the worker was gone and cleaned up. Of several jobs these two are the first one's.
         host: facts of the machine.
         environment: kind, image or venv, content hash.
         not_measured: key -> reason, for what could not be measured.
         canary: `before` and `after` the worker, each with `compute_s` and `memory_s`, how long equal work took, and
             the spread of their parts; see `run_canary`.
         clock_anchors: `begin` and `end`, each with `realtime_ns`, `monotonic_ns`, `boottime_ns`.
+        jobs: of a trial of several jobs each of them, the first too; empty for a trial of one job.
     """
 
     trial: Trial
@@ -88,3 +108,4 @@ class TrialOutcome:
     not_measured: dict[str, str] = field(default_factory=dict)
     canary: dict[str, dict[str, Any]] = field(default_factory=dict)
     clock_anchors: dict[str, dict[str, int]] = field(default_factory=dict)
+    jobs: tuple[JobOutcome, ...] = ()

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.execution.outcome import Termination, TerminationKind, TrialOutcome
+from harness.execution.outcome import JobOutcome, Termination, TerminationKind, TrialOutcome
 from harness.study.trial import Trial
 
 OUTCOME_FILE = "outcome.json"
@@ -82,21 +82,34 @@ def read_outcome(folder: Path) -> KeptOutcome | None:
     """Read `outcome.json`; None where there is none that could be used."""
     try:
         content = json.loads((folder / OUTCOME_FILE).read_bytes())
-        ended, termination = bool(content.pop("ended")), content.pop("termination")
-        kind, tail = TerminationKind(termination.pop("kind")), tuple(termination.pop("log_tail"))
+        ended, termination = bool(content.pop("ended")), _termination(content.pop("termination"))
         trial = Trial.model_validate(content.pop("trial"))
-        outcome = TrialOutcome(
-            trial=trial, folder=folder, termination=Termination(kind, **termination, log_tail=tail), **content
-        )
+        jobs = tuple(_job(told) for told in content.pop("jobs", ()))
+        outcome = TrialOutcome(trial=trial, folder=folder, termination=termination, jobs=jobs, **content)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     return KeptOutcome(outcome, ended)
 
 
+def _termination(told: dict[str, Any]) -> Termination:
+    kind, tail = TerminationKind(told.pop("kind")), tuple(told.pop("log_tail"))
+    return Termination(kind, **told, log_tail=tail)
+
+
+def _job(told: dict[str, Any]) -> JobOutcome:
+    termination = _termination(told.pop("termination"))
+    return JobOutcome(cpus=tuple(told.pop("cpus")), termination=termination, **told)
+
+
 def _write(outcome: TrialOutcome, *, ended: bool) -> None:
-    content = {key: value for key, value in vars(outcome).items() if key not in ("trial", "folder", "termination")}
-    termination = {**asdict(outcome.termination), "kind": str(outcome.termination.kind)}
-    content |= {"trial": outcome.trial.model_dump(), "termination": termination, "ended": ended}
+    apart = ("trial", "folder", "termination", "jobs")
+    content = {key: value for key, value in vars(outcome).items() if key not in apart}
+    content |= {
+        "trial": outcome.trial.model_dump(),
+        "termination": _plain(outcome.termination),
+        "jobs": [{**asdict(job), "termination": _plain(job.termination)} for job in outcome.jobs],
+        "ended": ended,
+    }
     path = outcome.folder / OUTCOME_FILE
     temporary = path.with_suffix(".tmp")
     with temporary.open("w") as file:
@@ -104,3 +117,7 @@ def _write(outcome: TrialOutcome, *, ended: bool) -> None:
         file.flush()
         os.fsync(file.fileno())  # else a power cut may leave the name with nothing in it
     temporary.replace(path)
+
+
+def _plain(termination: Termination) -> dict[str, Any]:
+    return {**asdict(termination), "kind": str(termination.kind)}

@@ -29,9 +29,6 @@ CANARY_CHANGE = 0.03
 CANARY_SPREADS = 2.0
 """Where the canary's parts lay far apart the limit is so many times their spread (docs/doctor.md tells why)."""
 
-SHORTEST_S = 1.0
-"""The host counts in ticks of 10 ms: over less than this a share of 1 % would be a single tick."""
-
 GPU_HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
 """NVML's event reasons: hardware slowdown, thermal (software and hardware), power brake."""
 
@@ -60,7 +57,7 @@ def _finding(signal: str, found: float, limit: float, unit: str) -> Finding:
 
 def _foreign(job: Job) -> Iterator[Finding]:
     """Share of the machine's cores that others kept busy during the worker's life."""
-    cores, span, foreign = _host_cores(job), _span(job), ForeignLoad.of(job)
+    cores, span, foreign = _host_cores(job), job.life, ForeignLoad.of(job)
     if not cores or span is None or foreign is None:
         return
     begin_ns, end_ns = span
@@ -73,17 +70,16 @@ def _foreign(job: Job) -> Iterator[Finding]:
 
 def _shares(job: Job) -> Iterator[Finding]:
     """Steal, as a share of all CPU time; and time in which tasks of the job waited for a CPU."""
-    span = _span(job)
+    span = job.life
     if span is None:
         return
     states = {state: series(job.files.samples, f"host_{state}_ticks") for state in HOST_STATES}
     known = {state: counter.increase(*span) for state, counter in states.items() if counter is not None}
     if len(known) == len(HOST_STATES) and (total := sum(known.values())) > 0:
         yield _finding("steal", known["steal"] / total, STEAL_SHARE, "of CPU time")
-    pressure = job.counter("cgroup_pressure_cpu_some_us")
-    if pressure is not None:
-        waited = pressure.increase(*span) / ((span[1] - span[0]) / 1e3)
-        yield _finding("cpu_pressure", waited, PRESSURE_SHARE, "of the time")
+    # Jobs that are to share their CPUs wait for each other: that is what is measured (`co_location.cpu_pressure`).
+    if job.cpu_pressure is not None and not job.shares_cores:
+        yield _finding("cpu_pressure", job.cpu_pressure, PRESSURE_SHARE, "of the time")
 
 
 def _counts(job: Job) -> Iterator[Finding]:
@@ -95,7 +91,7 @@ def _counts(job: Job) -> Iterator[Finding]:
         ("swapped_out", "host_swap_out_pages", False),
     ):
         counter = job.counter(column) if of_job else series(job.files.samples, column)
-        span = _span(job)
+        span = job.life
         if counter is not None and span is not None:
             yield _finding(signal, counter.total if of_job else counter.increase(*span), 0, "times")
 
@@ -156,17 +152,10 @@ def _positive(*values: object) -> list[float]:
 
 def _host_cores(job: Job) -> float | None:
     """Cores of the machine, by what all states of its CPUs add up to."""
-    span = _span(job)
+    span = job.life
     found = [series(job.files.samples, f"host_{state}_ticks") for state in HOST_STATES]
     counters: list[CounterSeries] = [counter for counter in found if counter is not None]
     if span is None or len(counters) < len(HOST_STATES):
         return None
     ticks = sum(counter.increase(*span) for counter in counters)
     return float(round(ticks / os.sysconf("SC_CLK_TCK") / ((span[1] - span[0]) / 1e9)))
-
-
-def _span(job: Job) -> tuple[int, int] | None:
-    """The worker's life, where it lasted long enough for the host's ticks."""
-    if job.t_worker_ns is None or job.worker_end_ns - job.t_worker_ns < SHORTEST_S * 1e9:
-        return None
-    return job.t_worker_ns, job.worker_end_ns

@@ -1,4 +1,4 @@
-"""Cores that others than the job and the sampler kept busy."""
+"""Cores that others than the jobs of the trial and their samplers kept busy."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ HOST_BUSY = ("user", "nice", "system", "irq", "softirq")
 
 @dataclass(frozen=True)
 class ForeignLoad:
-    """Host busy - job - sampler.
+    """Host busy - job - sampler; of a job side by side with others also minus those jobs and their samplers.
+
+    A neighbour is what the trial asks for, no disturbance; `co_location` of the manifest has what it used.
 
     The host counts in ticks of 10 ms for each CPU and state, so a quiet machine shows values around 0, also below.
 
     Attributes:
         busy: the host's counters of busy states, in ticks.
-        ours: the counters of the job and of the sampler, in ns.
+        ours: the counters of the jobs and of their samplers, in ns.
     """
 
     busy: tuple[CounterSeries, ...]
@@ -31,12 +33,12 @@ class ForeignLoad:
     @classmethod
     def of(cls, job: Job) -> ForeignLoad | None:
         """The foreign load of a trial; None where a counter was not sampled."""
-        sampler = series(job.files.samples, "sampler_cpu_ns")
+        ours = tuple(counter for one in job.all_jobs for counter in one.own_counters if counter is not None)
         busy = [series(job.files.samples, f"host_{state}_ticks") for state in HOST_BUSY]
         found = tuple(counter for counter in busy if counter is not None)
-        if job.cpu is None or sampler is None or len(found) < len(HOST_BUSY):
+        if len(ours) < 2 * job.jobs_planned or len(found) < len(HOST_BUSY):
             return None
-        return cls(found, (job.cpu, sampler))
+        return cls(found, ours)
 
     def cpu_s(self, begin_ns: int, end_ns: int) -> float:
         """CPU seconds that others used between two moments."""

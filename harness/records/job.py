@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,9 @@ from harness.records.reading import TrialFiles, number
 
 if TYPE_CHECKING:
     import numpy as np
+
+SHORTEST_LIFE_S = 1.0
+"""The host counts in ticks of 10 ms: over less than this a share of 1 % would be a single tick."""
 
 
 @dataclass
@@ -33,6 +36,10 @@ class Job:
         training_flops: operations of the network for one image in training; None where there is no network.
         t_begin_ns, t_worker_ns, t_end_ns: of the trial.
         no_samples: why there are no samples, where there are none.
+        number: among the jobs of its trial, counted from 1.
+        jobs_planned: how many jobs the trial was to run side by side.
+        shares_cores: whether those jobs were given the same CPUs.
+        neighbours: the other jobs of the trial, as far as they left anything behind.
     """
 
     files: TrialFiles
@@ -49,6 +56,33 @@ class Job:
     setting: Mapping[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     quantities: list[Counted] = field(default_factory=list)
+    number: int = 1
+    jobs_planned: int = 1
+    shares_cores: bool = False
+    neighbours: Sequence[Job] = ()
+
+    @property
+    def all_jobs(self) -> list[Job]:
+        """This job and its neighbours, in the order of their numbers."""
+        return sorted([self, *self.neighbours], key=lambda job: job.number)
+
+    @property
+    def own_counters(self) -> tuple[CounterSeries | None, CounterSeries | None]:
+        """CPU time of the job and of its sampler, counters in ns; None where not sampled."""
+        return self.cpu, series(self.files.samples, "sampler_cpu_ns")
+
+    @property
+    def life(self) -> tuple[int, int] | None:
+        """The worker's life, where it lasted long enough for the host's ticks of 10 ms; else None."""
+        if self.t_worker_ns is None or self.worker_end_ns - self.t_worker_ns < SHORTEST_LIFE_S * 1e9:
+            return None
+        return self.t_worker_ns, self.worker_end_ns
+
+    @property
+    def cpu_pressure(self) -> float | None:
+        """Share of the worker's life in which a task of the job waited for a CPU; None where not known."""
+        waited, life = self.counter("cgroup_pressure_cpu_some_us"), self.life
+        return None if waited is None or life is None else waited.increase(*life) / ((life[1] - life[0]) / 1e3)
 
     @cached_property
     def train(self) -> list[Phase]:

@@ -12,6 +12,7 @@ from harness.errors import DlgaugeError, StoreError
 from harness.execution.outcome import TrialOutcome
 from harness.records.attribution import Counted, attribute, counted_quantities, peak_reason, reasons, sums, with_peaks
 from harness.records.certificates import covering_certificate
+from harness.records.co_location import Files, co_location_section, planned
 from harness.records.counters import CounterSeries, series
 from harness.records.disturbances import disturbances
 from harness.records.job import Job
@@ -27,11 +28,19 @@ LONGEST_LAG_NS = 10_000_000
 """A tick of the scheduler at its longest: so much a cgroup may be behind, and a sample of the tree further away."""
 
 
-def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
-    """Return the manifest without `repetition`, `files` and `not_kept`, which the writer adds."""
+def make_manifest(
+    outcome: TrialOutcome, files: TrialFiles, jobs: Sequence[Files] = (), number: int = 1
+) -> dict[str, Any]:
+    """Return the manifest without `repetition`, `files` and `not_kept`, which the writer adds.
+
+    Args:
+        outcome, files: of the trial, or of one of its jobs.
+        jobs: all jobs of the trial, in order, where several ran side by side.
+        number: which of them this manifest is of.
+    """
     import harness
 
-    job = _job(outcome, files)
+    job = _among_its_neighbours(jobs, number) if len(jobs) > 1 else _job(outcome, files)
     summary = summarise(job, outcome.not_measured)
     termination = outcome.termination
     manifest = {
@@ -71,11 +80,21 @@ def make_manifest(outcome: TrialOutcome, files: TrialFiles) -> dict[str, Any]:
         "notes": files.notes,
         "parity": {"certificate": _certificate(outcome)},
     }
+    if section := co_location_section(outcome, job):
+        manifest["co_location"] = section
     plain: dict[str, Any] = jsonable(manifest)
     return plain
 
 
-def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
+def _among_its_neighbours(jobs: Sequence[Files], number: int) -> Job:
+    """One of several jobs, each with the others for neighbours."""
+    made = [_job(outcome, files, one) for one, (outcome, files) in enumerate(jobs, start=1)]
+    for job in made:
+        job.neighbours = [other for other in made if other is not job]
+    return made[number - 1]
+
+
+def _job(outcome: TrialOutcome, files: TrialFiles, number: int = 1) -> Job:
     cpu, source = job_cpu(files, outcome.t_worker_ns)
     no_samples = outcome.not_measured.get("samples") or files.missing.get(SAMPLES_FILE, "")
     setting = outcome.trial.specification.get("setting")
@@ -94,7 +113,9 @@ def _job(outcome: TrialOutcome, files: TrialFiles) -> Job:
         t_end_ns=outcome.t_end_ns,
         no_samples=f"no samples: {no_samples}",
         training_flops=specified_training_flops(outcome.trial.specification),
+        number=number,
     )
+    job.jobs_planned, job.shares_cores = planned(outcome.trial.specification)
     missing = {**files.sampler_reasons, **outcome.not_measured}
     job.quantities = counted_quantities(files, outcome.t_worker_ns, _phase_cpu(job, marked), missing, job.no_samples)
     job.phases = _attributed(job, marked)

@@ -112,6 +112,21 @@ class Record:
         """The phases in order (docs/records.md)."""
         return list(self.manifest.get("phases") or [])
 
+    @property
+    def co_location(self) -> dict[str, Any] | None:
+        """What the trial's jobs side by side did (docs/co-location.md); None for a trial of one job."""
+        found = self.manifest.get("co_location")
+        return dict(found) if isinstance(found, Mapping) else None
+
+    def other_jobs(self) -> list[Record]:
+        """The records of the jobs that ran beside the first one, which this record is of; in order of their numbers.
+
+        Raises:
+            StoreError: one of them is missing or damaged.
+        """
+        by_job = (self.co_location or {}).get("by_job") or []
+        return [Record.read(self.path / str(job["folder"])) for job in by_job if job.get("folder")]
+
     def sharing(self, *keys: str) -> Hashable | None:
         """Equal for records of one reading whose manifests are equal in these keys: what follows from them is the same.
 

@@ -15,8 +15,9 @@ from typing import Any
 from frameworks.worker.protocol import EVENTS_FILE, STEPS_FILE
 from harness.execution.container_launch import end_containers_of
 from harness.execution.launching import end_from_launcher_log
-from harness.execution.outcome import TrialOutcome
+from harness.execution.outcome import JobOutcome, TrialOutcome
 from harness.execution.outcome_file import OUTCOME_FILE, KeptOutcome, read_outcome
+from harness.execution.side_by_side import job_folder
 from harness.execution.tailing import log_tail
 from harness.execution.termination import LOGS
 from harness.records.manifest import MANIFEST_FILE
@@ -25,6 +26,7 @@ from harness.records.record import Record
 from harness.records.running import abandoned_folders, owner_of, remove_tree, set_aside
 from harness.records.writer import publish, repetitions
 from harness.sampling.schema import SAMPLES_FILE
+from harness.study.co_location import job_specifications
 
 PATIENCE_S = 10.0
 """How long the processes of a dead harness's trial get to end: its launcher ends them at once, the sampler follows."""
@@ -95,6 +97,7 @@ def _size_bytes(path: Path) -> int:
 def killed_outcome(kept: KeptOutcome) -> TrialOutcome:
     """The outcome of a trial whose harness was killed: it lasted as long as anything of it gave a sign."""
     outcome = kept.outcome
+    jobs = tuple(_killed_job(outcome, number, specification) for number, specification in _several(outcome))
     files = read_trial_folder(outcome.folder)
     started = next((integer(line.get("t_ns")) for line in files.launcher if line["event"] == "started"), None)
     end = end_from_launcher_log(outcome.folder, None, out_of_memory=False)
@@ -110,6 +113,30 @@ def killed_outcome(kept: KeptOutcome) -> TrialOutcome:
         t_worker_ns=started,
         t_end_ns=max([outcome.t_begin_ns, *_signs_of_life(files)]),
         not_measured={"canary": "the harness was killed before the canary after the worker", **outcome.not_measured},
+        jobs=jobs,
+    )
+
+
+def _several(outcome: TrialOutcome) -> list[tuple[int, dict[str, Any]]]:
+    """Number and specification of each job of a trial that had several; empty for a trial of one job."""
+    with suppress(KeyError, TypeError, ValueError):  # a specification that no plan of this version made
+        specifications = job_specifications(outcome.trial.specification)
+        return list(enumerate(specifications, start=1)) if len(specifications) > 1 else []
+    return []
+
+
+def _killed_job(outcome: TrialOutcome, number: int, specification: dict[str, Any]) -> JobOutcome:
+    """What is known of one of several jobs whose harness was killed."""
+    folder = job_folder(outcome.folder, number)
+    files = read_trial_folder(folder)
+    end = end_from_launcher_log(folder, None, out_of_memory=False)
+    tail = log_tail(folder, LOGS)
+    return JobOutcome(
+        job=number,
+        cpus=tuple(specification["profile"]["cpus"]),
+        termination=replace(outcome.termination, exit_status=end.exit_status, signal=end.signal, log_tail=tail),
+        t_worker_ns=next((integer(one.get("t_ns")) for one in files.launcher if one["event"] == "started"), None),
+        t_end_ns=max([outcome.t_begin_ns, *_signs_of_life(files)]),
     )
 
 
@@ -139,7 +166,7 @@ def _container_is_gone(folder: Path, kept: KeptOutcome | None) -> bool:
 
 
 def _processes_are_gone(folder: Path) -> bool:
-    """Wait for the end of the launcher and the sampler of a trial: their command lines name its folder."""
+    """Wait for the end of the launchers and samplers of a trial: their command lines name its folder, or one below."""
     deadline = time.monotonic() + PATIENCE_S
     while _has_processes(folder):
         if time.monotonic() >= deadline:
@@ -152,7 +179,8 @@ def _has_processes(folder: Path) -> bool:
     import psutil
 
     name = str(folder.resolve())
-    return any(name in (process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    words = (word for process in psutil.process_iter(["cmdline"]) for word in process.info["cmdline"] or ())
+    return any(word == name or word.startswith(f"{name}/") for word in words)
 
 
 @contextmanager

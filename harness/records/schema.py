@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Version of manifest and tables. A record of an older version stays readable: `manifest.UPGRADES` has a step for each.
 
 History:
@@ -17,6 +17,7 @@ History:
     3: the summary has what the best evaluation of the validation images says; settings have `validation`.
     4: more columns of samples; the manifest says more of sampling quality, phases and the profile in force.
     5: evaluations and summary have the confidences and the loss difference; the rate of a step is the one applied.
+    6: trials of several jobs side by side: `co_location`, records of the other jobs in `jobs/`, overlap in the summary.
 """
 
 TABLES = ("steps", "evaluations", "events", "samples", "processes", "gpus")

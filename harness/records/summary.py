@@ -9,6 +9,7 @@ from typing import Any
 from frameworks.worker.protocol import DATA_NS_UNKNOWN
 from harness.records.foreign import ForeignLoad
 from harness.records.job import Job
+from harness.records.overlap import overlap_fraction, overlap_samples_per_s
 from harness.records.phases import of_kind
 from harness.records.quality import summary_of_quality
 from harness.records.reading import integer, number
@@ -55,7 +56,7 @@ def summarise(job: Job, not_measured: dict[str, str]) -> Summary:
         not_measured: key -> reason, from whoever ran the trial; for these keys its word counts.
     """
     found: dict[str, Value] = {}
-    for group in (_times, _steps, _quality, _validation, _processor, _memory_and_disk, _others, _sampling):
+    for group in (_times, _steps, _quality, _validation, _processor, _memory_and_disk, _others, _overlap, _sampling):
         found.update(group(job))
     values: dict[str, float | int | None] = {}
     reasons: dict[str, str] = {}
@@ -92,7 +93,8 @@ def _phase_time(job: Job, name: str) -> Value:
         return NotMeasured(_absent(job, name))
     if not phases[-1].finished:
         return NotMeasured(f"the worker ended inside the {name} phase")
-    return sum(phase.duration_s for phase in phases)
+    waited_ns = sum(integer(event.get("waited_ns")) or 0 for event in job.files.events if event["event"] == "start")
+    return sum(phase.duration_s for phase in phases) - (waited_ns / 1e9 if name == "warm_up" else 0.0)
 
 
 def _first_step(job: Job) -> Value:
@@ -293,6 +295,14 @@ def _others(job: Job) -> Iterator[tuple[str, Value]]:
     yield "sampler_cpu_seconds", _sampler_cpu_seconds(job)
 
 
+def _overlap(job: Job) -> Iterator[tuple[str, Value]]:
+    for key, found in (
+        ("overlap_fraction", overlap_fraction(job)),
+        ("overlap_samples_per_s", overlap_samples_per_s(job)),
+    ):
+        yield key, NotMeasured(found) if isinstance(found, str) else found
+
+
 def _sampling(job: Job) -> Iterator[tuple[str, Value]]:
     for key, value in summary_of_quality(job.sampling).items():
         yield key, NotMeasured(value) if isinstance(value, str) else value
@@ -319,6 +329,8 @@ def _foreign_cores(job: Job) -> Value:
         )
     if any(phase.cpu_seconds is None for phase in job.train):
         return NotMeasured("a train phase has no sample near its edge")
+    if any(None in one.own_counters for one in job.neighbours) or len(job.all_jobs) < job.jobs_planned:
+        return NotMeasured("the CPU time of a job beside it was not sampled")
     foreign = ForeignLoad.of(job)
     if foreign is None:
         return NotMeasured(_no_counter(job, "host_user_ticks"))

@@ -144,7 +144,13 @@ SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
         "build",
         digits=3,
     ),
-    SummaryKey("warm_up_time_s", "s", "duration of the `warm_up` phase", "lower", "warm-up"),
+    SummaryKey(
+        "warm_up_time_s",
+        "s",
+        "duration of the `warm_up` phase, without the wait for jobs side by side",
+        "lower",
+        "warm-up",
+    ),
     SummaryKey("cpu_seconds", "cpu_s", "CPU time of the whole process tree over the whole trial", "lower", "CPU"),
     SummaryKey(
         "training_cpu_seconds", "cpu_s", "CPU time of the process tree within `train` phases", "lower", "training CPU"
@@ -200,11 +206,25 @@ SUMMARY_KEYS: dict[str, SummaryKey] = _registry(
     SummaryKey(
         "foreign_cores_mean",
         "cores",
-        "cores that others kept busy during `train` phases: host busy - job - sampler. The host counts in ticks of "
-        "10 ms, so an undisturbed machine shows values around 0, also slightly below",
+        "cores that others kept busy during `train` phases: host busy - job - sampler, and minus the jobs beside it. "
+        "The host counts in ticks of 10 ms, so an undisturbed machine shows values around 0, also slightly below",
         "lower",
         "foreign cores",
         digits=2,
+    ),
+    SummaryKey(
+        "overlap_fraction",
+        "1",
+        "of a trial with several jobs side by side: part of `training_time_s` in which all were in `train` phases",
+        "higher",
+        "overlap",
+    ),
+    SummaryKey(
+        "overlap_samples_per_s",
+        "1/s",
+        "of a trial with several jobs side by side: samples/s of one job while all of them trained, mean over the jobs",
+        "higher",
+        "samples/s a job",
     ),
     SummaryKey("sampler_cpu_seconds", "cpu_s", "CPU time of the sampler itself", "lower", "sampler CPU", digits=3),
     SummaryKey(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.errors import DlgaugeError
+from harness.records.overlap import ALONE
 from harness.records.quality import SUMMARY_OF_QUALITY, quality_flags
 from harness.records.summary_keys import CONFIDENCE_KEYS
 from harness.records.validation import NO_VALIDATION, VALIDATION_KEYS
@@ -13,6 +14,8 @@ from harness.workloads import training_flops
 
 NOT_BEFORE_4 = "records of schema version 3 and older did not hold it"
 
+
+OVERLAP_KEYS = ("overlap_fraction", "overlap_samples_per_s")
 
 NOT_BEFORE_5 = "records of schema version 4 and older did not hold it"
 
@@ -86,5 +89,20 @@ def _from_4(manifest: dict[str, Any]) -> dict[str, Any]:
     return manifest
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
+def _from_5(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Version 6 has the overlap of jobs side by side; before it every trial was one job."""
+    summary, reasons = manifest.get("summary"), manifest.get("not_measured")
+    if isinstance(summary, dict) and isinstance(reasons, dict):
+        none, why = dict.fromkeys(OVERLAP_KEYS), dict.fromkeys(OVERLAP_KEYS, ALONE)
+        manifest = {**manifest, "summary": {**none, **summary}, "not_measured": {**why, **reasons}}
+    return manifest
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _from_1,
+    2: _from_2,
+    3: _from_3,
+    4: _from_4,
+    5: _from_5,
+}
 """Version -> what makes a manifest of that version one of the next."""

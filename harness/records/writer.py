@@ -14,8 +14,9 @@ from typing import Any
 from harness.errors import StoreError
 from harness.execution.outcome import TrialOutcome
 from harness.execution.outcome_file import OUTCOME_FILE, write_end
+from harness.records.co_location import JOBS_FOLDER, files_of_jobs
 from harness.records.manifest import MANIFEST_FILE, make_manifest, to_json
-from harness.records.reading import TrialFiles, is_regular, read_trial_folder
+from harness.records.reading import TrialFiles, is_regular
 from harness.records.record import Record
 from harness.records.running import OWNER_FILE, new_trial_folder, remove_tree, set_aside
 from harness.records.tables import tables_of
@@ -74,15 +75,19 @@ def publish(outcome: TrialOutcome, store_path: Path | str) -> Record:
 
 
 def _build_and_move(outcome: TrialOutcome, store: Path, workplace: Path) -> Path:
-    files = read_trial_folder(outcome.folder)
+    jobs = files_of_jobs(outcome)
     building = workplace / "record"
-    building.mkdir()
-    manifest = make_manifest(outcome, files)
-    manifest["files"] = _write_tables(files, building) | _keep_files(outcome.folder, building, files)
-    manifest["not_kept"] = _not_kept(outcome.folder, manifest["files"])
+    manifests: dict[str, dict[str, Any]] = {}
+    for number, (own, files) in enumerate(jobs, start=1):
+        name = f"{JOBS_FOLDER}/{number}" if number > 1 else ""
+        (building / name).mkdir(parents=True)
+        manifest = make_manifest(own, files, jobs, number)
+        manifest["files"] = _write_tables(files, building / name) | _keep_files(own.folder, building / name, files)
+        manifest["not_kept"] = _not_kept(own.folder, manifest["files"])
+        manifests[name] = manifest
     study = store / outcome.trial.study
     study.mkdir(parents=True, exist_ok=True)
-    return _make_visible(manifest, building, study)
+    return _make_visible(manifests, building, study)
 
 
 def _write_tables(files: TrialFiles, folder: Path) -> dict[str, dict[str, Any]]:
@@ -137,13 +142,16 @@ def _fingerprint(path: Path) -> dict[str, Any]:
     return {"sha256": digest, "bytes": path.stat().st_size}
 
 
-def _make_visible(manifest: dict[str, Any], building: Path, study: Path) -> Path:
-    """Rename to the first free repetition; another writer may take a number at any moment, so the rename decides."""
-    trial = manifest["trial"]
+def _make_visible(manifests: dict[str, dict[str, Any]], building: Path, study: Path) -> Path:
+    """Rename to the first free repetition; another writer may take a number at any moment, so the rename decides.
+
+    Args:
+        manifests: the trial's under an empty name, and those of its other jobs by their folder within the record.
+    """
+    trial = manifests[""]["trial"]
     repetition = 1 + max((number for number, _ in repetitions(study, trial)), default=0)
     while True:
-        manifest["repetition"] = repetition
-        _write_manifest(manifest, building)
+        _write_manifests(manifests, building, repetition)
         target = study / record_name(trial, repetition)
         try:
             building.rename(target)
@@ -154,6 +162,19 @@ def _make_visible(manifest: dict[str, Any], building: Path, study: Path) -> Path
             continue
         _sync_folder(study)
         return target
+
+
+def _write_manifests(manifests: dict[str, dict[str, Any]], building: Path, repetition: int) -> None:
+    """Write those of the other jobs first: their files, manifests included, stand in the trial's with checksums."""
+    main = manifests[""]
+    for name, manifest in manifests.items():
+        if name:
+            manifest["repetition"] = repetition
+            _write_manifest(manifest, building / name)
+            main["files"] |= {f"{name}/{file}": entry for file, entry in manifest["files"].items()}
+            main["files"][f"{name}/{MANIFEST_FILE}"] = _fingerprint(building / name / MANIFEST_FILE)
+    main["repetition"] = repetition
+    _write_manifest(main, building)
 
 
 def _write_manifest(manifest: dict[str, Any], folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.study.co_location import NO_CO_LOCATION, Variant
 from harness.study.frameworks import FrameworkDescription
 from harness.study.profile import ProfileFile
 from harness.workloads.settings import Setting
@@ -19,6 +20,7 @@ class Ingredients:
         settings: None stands for the setting of the workload's own name.
         own_settings: workload name -> that setting, where the study asks for it.
         length_share: every setting is run for this share of its length.
+        co_locations: jobs alone and side by side, with the varied values that stand for each.
     """
 
     frameworks: tuple[FrameworkDescription, ...]
@@ -27,6 +29,7 @@ class Ingredients:
     profiles: tuple[ProfileFile, ...]
     length_share: float = 1.0
     own_settings: Mapping[str, Setting] = field(default_factory=dict)
+    co_locations: tuple[Variant, ...] = NO_CO_LOCATION
 
     def names(self) -> dict[str, list[str]]:
         """The names that a condition may ask for."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from harness.errors import FileFormatError
 from harness.paths import PROJECT_ROOT
 from harness.study.canary_trial import make_canary
+from harness.study.co_location import variants
 from harness.study.frameworks import FrameworkDescription, load_frameworks
 from harness.study.ingredients import Ingredients
 from harness.study.matrix import expand
@@ -85,7 +86,8 @@ def study_of(
     file, problems = _read(document)
     ingredients, unknown = _collect(document, load_frameworks() if frameworks is None else frameworks)
     if file:
-        ingredients = replace(ingredients, length_share=file.length_share)
+        placements = variants(file.co_location)
+        ingredients = replace(ingredients, length_share=file.length_share, co_locations=placements)
     found = [*problems, *unknown]
     usable = allowed_cpus() if cpus is None else tuple(cpus)
     by_name = {one.name: one for one in ingredients.frameworks}

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from harness.fields import FileModel
 from harness.study.assignments import Choices, read_choices
+from harness.study.co_location import co_location_obstacle, job_profile
 from harness.study.conditions import CellValues, Condition, first_that_holds, read_conditions
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.hypercube import LatinHypercube
@@ -38,7 +39,7 @@ class Matrix:
     """A study's matrix, expanded.
 
     Attributes:
-        cells: in the order of the file: workloads, settings, profiles, varied values, frameworks.
+        cells: in the order of the file: workloads, settings, profiles, varied values, co-location, frameworks.
         left_out: cells that a condition of the file leaves out, in the same order.
         notes: conditions that no cell meets.
         hypercube: None where the study has none.
@@ -147,12 +148,13 @@ class _Expansion:
             enumerate(ingredients.settings),
             enumerate(ingredients.profiles),
             itertools.product(*self.choices.variants),
+            ingredients.co_locations,
         )
-        for workload, (setting_index, setting), (profile_index, profile), chosen in matrix:
+        for workload, (setting_index, setting), (profile_index, profile), chosen, (co_location, placed) in matrix:
             varied = _together(chosen)
             assignments = [*self.choices.overrides, *varied]
             base = setting or ingredients.own_settings[workload.name]
-            values = {assignment.key: assignment.value for assignment in varied}
+            values = {**{assignment.key: assignment.value for assignment in varied}, **placed}
             middle = _label(workload.name, base.name, profile.name, values, *shown)
             kept = self._not_left_out(ingredients.frameworks, workload, base, profile, assignments, middle)
             if not kept:
@@ -162,6 +164,7 @@ class _Expansion:
             resolved = self._profile(profile, assignments, ("profiles", profile_index))
             if ready is None or resolved is None:
                 continue
+            of_one_job, unplaced = job_profile(resolved, co_location, 1), co_location_obstacle(co_location, resolved)
             for framework in kept:
                 yield Cell(
                     framework=framework,
@@ -171,7 +174,8 @@ class _Expansion:
                     varied=values,
                     label=" · ".join([framework.name, *middle]),
                     overrides=replaced,
-                    obstacle=obstacle(framework, resolved, workload.network),
+                    obstacle=unplaced or obstacle(framework, of_one_job, workload.network),
+                    co_location=co_location,
                 )
 
     def _replaced(self, ingredients: Ingredients) -> dict[str, Any]:

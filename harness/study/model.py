@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from harness.fields import FileModel, NonNegativeInt, PositiveInt, Seconds, Slug
+from harness.study.co_location import CoLocation, CoLocationRequest
 from harness.study.conditions import LeaveOut
 from harness.study.frameworks import FrameworkDescription
 from harness.study.hypercube import LatinHypercube, Values
@@ -85,6 +86,7 @@ class StudyFile(FileModel):
     repeats: Repeats | None = None
     overrides: dict[str, Any] = {}
     vary: dict[str, Values] = {}
+    co_location: CoLocationRequest | None = None
     latin_hypercube: LatinHypercube | None = None
     leave_out: tuple[LeaveOut, ...] = ()
     a_a: Annotated[Any, BeforeValidator(_as_names)] = False
@@ -118,6 +120,7 @@ class Cell:
         overrides: what the study sets in place of what setting and profile say, by key.
         label: short text for people, without the seed.
         obstacle: (what, why) where the framework cannot run this cell.
+        co_location: how many jobs run side by side and on which CPUs; None for one job alone.
     """
 
     framework: FrameworkDescription
@@ -128,6 +131,7 @@ class Cell:
     label: str
     overrides: dict[str, Any] = field(default_factory=dict)
     obstacle: tuple[str, str] | None = None
+    co_location: CoLocation | None = None
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def _made(study: Study, cell: Cell, label: str, *, seed: int, **role: Any) -> Tr
         profile=cell.profile,
         seed=seed,
         time_limit_s=study.time_limit_s,
+        co_location=cell.co_location,
         **role,
     )
     return Trial(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from harness.fields import FileModel, FrameworkName, NonNegativeInt, PositiveNumber, Sha256
+from harness.study.co_location import CoLocation
 from harness.study.frameworks import FrameworkDescription
 from harness.study.profile import Profile
 from harness.study.roles import ROLE_KEYS, CanaryPlace
 from harness.workloads.settings import Setting
 from harness.workloads.workload import Workload
+
+NOT_IN_EVERY = ("co_location", *ROLE_KEYS)
+"""Keys that only some trials have, so that the ids of the others do not depend on there being such keys."""
 
 
 class FrameworkIdentity(FileModel):
@@ -37,6 +41,7 @@ class Specification(FileModel):
     """The typed form of `Trial.specification`: `Specification.model_validate(trial.specification)`.
 
     Attributes:
+        co_location: how many jobs run side by side; a trial of one job has none.
         arm: 2 for the second arm of an A/A pair; trials of the matrix, first arms among them, have none.
         canary: where a canary stands; other trials have none.
     """
@@ -47,6 +52,7 @@ class Specification(FileModel):
     profile: Profile
     seed: NonNegativeInt
     time_limit_s: PositiveNumber
+    co_location: CoLocation | None = None
     arm: Literal[2] | None = None
     canary: CanaryPlace | None = None
 
@@ -55,4 +61,4 @@ class Specification(FileModel):
         if self.setting.steps is None:
             raise ValueError(f"setting {self.setting.name!r} is not resolved to steps")
         values = self.model_dump(mode="json", exclude={"setting": {"epochs"}})
-        return {key: value for key, value in values.items() if key not in ROLE_KEYS or value is not None}
+        return {key: value for key, value in values.items() if key not in NOT_IN_EVERY or value is not None}

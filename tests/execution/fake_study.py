@@ -40,7 +40,15 @@ def fake_frameworks() -> dict[str, FrameworkDescription]:
     return load_frameworks([FAKES])
 
 
-def write_study(folder: Path, *, behaviour: str = "", seeds: int = 1, time_limit: str = "60 s", **changes: Any) -> Path:
+def write_study(
+    folder: Path,
+    *,
+    behaviour: str = "",
+    seeds: int = 1,
+    time_limit: str = "60 s",
+    co_location: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Path:
     """A small study on the fake framework; `changes` are overrides with `__` for dots."""
     (folder / "fast.yaml").write_text(
         yaml.safe_dump(
@@ -66,6 +74,7 @@ def write_study(folder: Path, *, behaviour: str = "", seeds: int = 1, time_limit
                 "seeds": {"count": seeds},
                 "overrides": overrides,
                 "time_limit": time_limit,
+                **({"co_location": co_location} if co_location else {}),
             }
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.execution.container_launch import ContainerLaunch
+from harness.execution.container_launch import LABEL, ContainerLaunch, remove_stale_containers
+from harness.owner import describe_owner
 
 
 class Container:
@@ -48,3 +50,18 @@ def test_the_peak_is_the_largest_that_was_seen_although_it_is_set_back_and_goes_
     sleeper.kill()
     assert launch.wait(30.0)
     assert launch.finish().peak_memory_bytes == 900
+
+
+def test_a_job_that_starts_leaves_the_containers_beside_it_alone() -> None:
+    """Jobs side by side have one owner; of that owner's containers only those that nobody waits for are left over."""
+    removed: list[str] = []
+
+    def container(name: str, owner: object) -> SimpleNamespace:
+        labels = {LABEL: json.dumps(owner)}
+        return SimpleNamespace(id=name, labels=labels, remove=lambda **_: removed.append(name))
+
+    own = describe_owner()
+    there = [container("beside", own), container("left over", own), container("another's", {"pid": 1})]
+    client = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: there))
+    assert remove_stale_containers(client, ["beside"]) >= 1
+    assert "beside" not in removed and "left over" in removed

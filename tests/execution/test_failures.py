@@ -15,9 +15,9 @@ import pytest
 
 from harness.errors import EnvironmentFailed
 from harness.execution import EnvironmentState, Readiness
+from harness.execution.job import gpu_settings
 from harness.execution.outcome import TerminationKind as Kind
 from harness.execution.stopping import StopRequest
-from harness.execution.trial_runner import gpu_settings
 from harness.records import Store
 from tests.execution import fake_study
 from tests.execution.fake_study import HereEnvironment, only_record, run_study, write_study

@@ -86,6 +86,7 @@ def run_loop(
     early_stopping: dict[str, Any] | None = None,
     learning_rate: dict[str, Any] | None = None,
     rates: Any = None,
+    wait: Any = None,
 ) -> list[dict[str, Any]]:
     setting = {
         "steps": steps,
@@ -100,7 +101,19 @@ def run_loop(
     labels["test"] = TEST_LABELS
     events, log = EventLog(str(folder / "events.jsonl"), "none.sock"), StepLog(str(folder / "steps.bin"))
     rates = 0.5 ** np.arange(steps) if rates is None else rates
-    loop = TrainingLoop(adapter, network, setting, 1, rates, labels, 20, events, log, batches)  # type: ignore[arg-type]
+    loop = TrainingLoop(
+        adapter,  # type: ignore[arg-type]
+        network,
+        setting,
+        1,
+        rates,
+        labels,
+        20,
+        events,
+        log,
+        batches,
+        wait,
+    )
     try:
         loop.run()
     finally:
@@ -117,6 +130,17 @@ def test_phases_follow_each_other_and_hold_the_right_steps(tmp_path: Path) -> No
     expected = [("warm_up", 0), ("train", 1), ("evaluate", 4), ("train", 4), ("evaluate", 8), ("train", 8)]
     assert phases(events) == [*expected, ("evaluate", 10), ("end", 10)]
     assert [event["step"] for event in events if event["event"] == "evaluation"] == [4, 8, 10]
+
+
+def test_it_waits_once_between_the_warm_up_and_the_first_other_step(tmp_path: Path) -> None:
+    adapter = Recorder()
+    run_loop(tmp_path, adapter, warm_up=2, wait=lambda: adapter.calls.append(("wait", None)))
+    names = [name for name, _ in adapter.calls]
+    assert names.count("wait") == 1
+    at = names.index("wait")
+    assert names[:at].count("train_step") == 2
+    assert names[at - 1] == "synchronize"
+    assert names[at:].count("train_step") == 8
 
 
 RULE = {"watch": "error", "patience_steps": 5, "patience_factor": 2.0, "smallest_improvement": 0.0}

@@ -1,7 +1,11 @@
-"""A framework that misbehaves on request (`FAKE_BEHAVIOUR`), for tests of the harness; trains a softmax regression."""
+"""A framework that misbehaves on request (`FAKE_BEHAVIOUR`), for tests of the harness; trains a softmax regression.
+
+With `FAKE_JOB` only that one of several jobs side by side does, and the others as `FAKE_OTHERS` says.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,12 +20,20 @@ from frameworks.worker.adapter import Unsupported
 
 class Adapter(Base):
     def start(self):
-        self.behaviour, _, self.argument = os.environ.get("FAKE_BEHAVIOUR", "").partition("=")
+        self.behaviour, _, self.argument = self.asked().partition("=")
         self.images, self.labels, self.step = {}, {}, 0
         if self.behaviour == "import_error":
             raise ImportError("libfake.so.1: cannot open shared object file")
         if self.behaviour == "silent_start":
             os._exit(0)
+
+    def asked(self):
+        job = os.environ.get("FAKE_JOB")
+        if job is not None:
+            with open("trial.json") as file:
+                if json.load(file)["job"] != int(job):
+                    return os.environ.get("FAKE_OTHERS", "")
+        return os.environ.get("FAKE_BEHAVIOUR", "")
 
     def describe(self):
         threads = dict(self.profile["threads"])
@@ -58,6 +70,8 @@ class Adapter(Base):
         return float(self.rate)
 
     def predict(self, split, indices):
+        if self.behaviour == "late_ready" and self.step == 1:
+            time.sleep(1.5)  # the one prediction of the warm-up
         return softmax(self.images[split][indices] @ self.matrix)
 
     def weights(self):
