@@ -142,20 +142,25 @@ class CompactManifest(Mapping[str, Any]):
         StoreError: at the use of a key that is not in the index, where manifest.json cannot be read.
     """
 
-    __slots__ = ("_folder", "_generation", "_index", "_row", "_whole")
+    __slots__ = ("_folder", "_generation", "_index", "_row", "_summary", "_whole")
 
     def __init__(self, generation: Generation, row: int, folder: Path) -> None:
         self._generation = generation
         self._index = generation.index
         self._row = row
         self._folder = folder
+        self._summary: dict[str, Any] | None = None
         self._whole: dict[str, Any] | None = None
 
     def __getitem__(self, key: str) -> Any:
+        if key == "summary" and self._summary is not None:
+            return self._summary
         if self._whole is None and key in KEPT_SET:
             value = self._index.value(self._row, key)
             if value is ABSENT:
                 raise KeyError(key)
+            if key == "summary":
+                self._summary = value  # every number of a comparison is asked for by itself
             return value
         return self._read()[key]
 
