@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -263,7 +263,12 @@ Letters = dict[tuple[str, str, str], tuple[str, Conditions]]
 def _letters(records: Sequence[Record]) -> Letters:
     """A letter for each set of conditions, in order of appearance: A, B, … Z, A1, …"""
     found: Letters = {}
+    known: set[Hashable] = set()
     for record in records:
+        token = record.sharing("specification", "host")
+        if token is not None and token in known:
+            continue
+        known.add(token)
         conditions = conditions_of(record)
         if conditions.key not in found:
             number, letter = divmod(len(found), 26)
@@ -317,12 +322,14 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     missing: Counter[str] = Counter()
     single: list[float] = []
     own: Counter[str] = Counter()
+    cost = cost_column(key)
     for member in members:
-        number, why, parts = _number(key, member)
+        number, why, parts = _number(key, cost, member)
         if isinstance(number, int | float) and not isinstance(number, bool):
             single.append(float(number))
             by_seed[member.seed] = float(number)
-            own.update(["+".join(parts)] if parts else [])
+            if parts:
+                own["+".join(parts)] += 1
         else:
             missing[str(why or "no reason recorded")] += 1
     energies.update(own)
@@ -333,19 +340,24 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     return Value(summarise(single) if single else None, dict(missing), by_seed)
 
 
-def _number(key: str, member: _Member) -> tuple[Any, Any, tuple[str, ...]]:
-    """A value of the summary, or a cost worked out from the record's tables; why there is none; the energy of what."""
-    if cost := cost_column(key):
-        name, percent = cost
-        try:
-            found = cost_to_threshold(member.record, percent)
-        except StoreError as error:  # of one record: the others are compared
-            return None, f"{error.where}: {error.what}" if error.where else error.what, ()
-        return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
+def _number(key: str, cost: tuple[str, float] | None, member: _Member) -> tuple[Any, Any, tuple[str, ...]]:
+    """A value; why there is none; the energy of what."""
+    if cost:
+        return _cost(cost, member)
     if key in DERIVED:
         told = derived(key, member.record)
         return told.value, told.reason, told.parts
     return member.summary.get(key), member.reasons.get(key), ()
+
+
+def _cost(cost: tuple[str, float], member: _Member) -> tuple[Any, Any, tuple[str, ...]]:
+    """A cost worked out from the record's tables; why there is none; the energy of what."""
+    name, percent = cost
+    try:
+        found = cost_to_threshold(member.record, percent)
+    except StoreError as error:  # of one record: the others are compared
+        return None, f"{error.where}: {error.what}" if error.where else error.what, ()
+    return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
 
 
 def memory_source(record: Record) -> str:
