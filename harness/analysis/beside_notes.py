@@ -67,8 +67,8 @@ def _summary(pairs: Sequence[ArmPair]) -> str:
         if not ratios:
             continue
         extremes = f"ratios {min(one.ratio for one in ratios):.4g} to {max(one.ratio for one in ratios):.4g}"
-        held = f"the interval holds 1 in {sum(judged)} of {len(judged)}" if judged else "one block: no interval"
-        parts.append(f"{words}: {extremes}, {held}")
+        told = f"the interval holds 1 in {sum(judged)} of {len(judged)}" if judged else "one block: no interval"
+        parts.append(f"{words}: {extremes}, {told}")
     return f"A/A pairs of {len(pairs)} cells, second arm ÷ first arm (the true ratio is 1): {'; '.join(parts)}."
 
 

@@ -11,10 +11,10 @@ and the answer is the smallest N, from 2 on, with h(N) <= ln(1 + difference): th
 further than the difference from the ratio found. It is the interval of a mean of paired differences, solved for N by
 trying (t depends on N). The two steps, a pilot for `s` and then all blocks at once, are Stein's (Annals of Mathematical
 Statistics 16(3), 1945). His own rule keeps the pilot's t quantile in place of t[0.975, N - 1], which holds for certain
-whatever `s` was by chance, and asks for more blocks; here `s` is taken as the true one. So the number is an estimate:
-the true spread is 0.52 to 6.3 times the `s` of three blocks (95 %, by the chi-squared distribution). That is why the half
-widths that were reached are told at the end. Of many pairs the one that varies most decides, by chance too: with more
-pairs a longer pilot is worth its time.
+whatever `s` was by chance, and asks for more blocks; here `s` is taken as the true one. So the number is an
+estimate: the true spread is 0.52 to 6.3 times the `s` of three blocks (95 %, by the chi-squared distribution). That is
+why the half widths that were reached are told at the end. Of many pairs the one that varies most decides, by chance
+too: with more pairs a longer pilot is worth its time.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.cells import CellKey, group_into_cells, row_names, seed_of
 from harness.analysis.statistics import CONFIDENCE, seeds_for_precision, t_quantile
+from harness.study.roles import of_the_matrix
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -73,7 +74,7 @@ class Resolution:
     Attributes:
         difference: the smallest difference to be told, as a share.
         pairs: those that could be judged, the one that varies most first.
-        not_judged: the others, each with the reason.
+        not_judged: trials that did not complete, and the other pairs, each with the reason.
     """
 
     difference: float
@@ -102,10 +103,13 @@ def resolution(records: Iterable[Record], difference: float) -> Resolution:
         records: of one study, one a trial; only completed ones count.
         difference: as a share, such as 0.03.
     """
-    cells = group_into_cells(record for record in records if record.termination == COMPLETED)
+    every = [record for record in records if of_the_matrix(record.specification)]
+    cells = group_into_cells(record for record in every if record.termination == COMPLETED)
     names = row_names(cells)
     judged: list[PairSpread] = []
-    not_judged: list[str] = []
+    not_judged = [
+        f"{record.label} ({record.id}): {record.termination}" for record in every if record.termination != COMPLETED
+    ]
     for first, second in _pairs(list(cells)):
         members = [cells[first], cells[second]] if second else [cells[first]]
         own = [_by_block(cell) for cell in members]
@@ -130,13 +134,14 @@ def _pairs(keys: Sequence[CellKey]) -> Iterator[tuple[CellKey, CellKey | None]]:
         groups.setdefault(key.pairing, []).append(key)
     pairs = [pair for members in groups.values() for pair in itertools.combinations(members, 2)]
     if not pairs:
-        alike = (
+        pairs = [
             (first, second)
             for first, second in itertools.combinations(keys, 2)
             if first.conditions == second.conditions and first.framework == second.framework
-        )
-        pairs = list(alike)
-    yield from pairs or [(key, None) for key in keys]
+        ]
+    yield from pairs
+    if not pairs:
+        yield from ((key, None) for key in keys)
 
 
 def _log_ratio(block: int, first: Mapping[int, float], second: Mapping[int, float] | None = None) -> float:

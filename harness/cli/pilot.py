@@ -111,7 +111,7 @@ def reached(found: Resolution, repeats: Repeats) -> list[str]:
     if not wide:
         return [f"resolved: the 95 % interval of every ratio of samples/s is ± {repeats.words} or narrower"]
     lines = [
-        f"not resolved: {len(wide)} of {_count(len(found.pairs), 'ratio')} of samples/s have a 95 % interval wider "
+        f"not resolved: the 95 % interval of {len(wide)} of {_count(len(found.pairs), 'ratio')} of samples/s is wider "
         f"than ± {repeats.words}: the blocks vary more than those of the pilot did, or at_most was too few"
     ]
     for pair in wide[:MOST_LISTED]:

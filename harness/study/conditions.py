@@ -99,9 +99,9 @@ class Line:
             return False
         if self.unequal and found in self.unequal:
             return False
-        if self.bounds and (isinstance(found, bool) or not isinstance(found, int | float)):
-            return False
-        return all(COMPARISONS[name](found, bound) for name, bound in self.bounds.items())
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            return all(COMPARISONS[name](found, bound) for name, bound in self.bounds.items())
+        return not self.bounds
 
     @property
     def words(self) -> str:

@@ -199,10 +199,8 @@ class _Expansion:
         """The frameworks whose cell runs; the cells of the others are noted with the reason."""
         if not self.conditions:
             return list(frameworks)
-        plain: dict[Part, dict[str, Any]] = {
-            part: apply(_plain_values(base), [one for one in assignments if one.part == part])
-            for part, base in (("setting", setting), ("profile", profile))
-        }
+        own_setting = apply(_plain_values(setting), [one for one in assignments if one.part == "setting"])
+        own_profile = apply(_plain_values(profile), [one for one in assignments if one.part == "profile"])
         kept = []
         for framework in frameworks:
             names = {
@@ -211,7 +209,7 @@ class _Expansion:
                 "setting": setting.name,
                 "profile": profile.name,
             }
-            cell = CellValues(names, plain["setting"], plain["profile"], len(self.cpus))
+            cell = CellValues(names, own_setting, own_profile, len(self.cpus))
             if condition := first_that_holds(self.conditions, cell):
                 label = " · ".join([framework.name, *middle])
                 self.met.append(condition)

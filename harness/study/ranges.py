@@ -126,12 +126,14 @@ def _ends(given: Range, kind: NumberKind | None) -> tuple[Any, Any, int]:
     if kind is None:
         raise RangeError("is of a key that takes no numbers: give a list of values")
     unit = 1
+    low: Any
+    high: Any
     if kind == "amount":
-        low, high = (_amount(given, name) for name in ("from", "to"))
+        low, high = _amount(given, "from"), _amount(given, "to")
         if low % MIB == high % MIB == 0:
             low, high, unit = low // MIB, high // MIB, MIB
     else:
-        low, high = (_number(given, name, kind) for name in ("from", "to"))
+        low, high = _number(given, "from", kind), _number(given, "to", kind)
     if not low < high:
         raise RangeError(f"should go from a smaller to a larger number, not {_shown(given)}")
     if given.scale in ("log", "log2") or given.factor is not None:
@@ -194,11 +196,11 @@ def _by_factor(given: Range, low: float, high: float, factor: float, *, whole: b
 def _rounded(values: Sequence[float]) -> list[float]:
     """The values with as few digits as move none by more than a thousandth of the distance to its neighbours."""
     ordered = sorted(set(values))
-    gaps = [after - before for before, after in zip(ordered, ordered[1:], strict=False)]
-    allowed = SHARE_OF_A_STEP * min(gaps) if gaps else math.inf
+    gaps = [math.inf, *(after - before for before, after in zip(ordered, ordered[1:], strict=False)), math.inf]
+    allowed = {value: SHARE_OF_A_STEP * min(gaps[at : at + 2]) for at, value in enumerate(ordered)}
     for digits in range(FEWEST_DIGITS, MOST_DIGITS):
         found = [float(f"{value:.{digits - 1}e}") for value in values]
-        if all(abs(one - value) <= allowed for one, value in zip(found, values, strict=True)):
+        if all(abs(one - value) <= allowed[value] for one, value in zip(found, values, strict=True)):
             return found
     return list(values)
 

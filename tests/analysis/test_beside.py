@@ -170,7 +170,7 @@ def test_canaries_of_two_machines_are_two_drifts(tmp_path: Path) -> None:
 
     for minute, name in enumerate(("bench-1", "bench-2")):
         for when in ("before", "after"):
-            write_canary(tmp_path, 1, when, 4000.0, minute, machine={**MACHINE, "hostname": name})
+            write_canary(tmp_path, minute, when, 4000.0, minute, machine={**MACHINE, "hostname": name})
     assert [len(drift.runs) for drift in drifts(Store(tmp_path).records())] == [2, 2]
 
 

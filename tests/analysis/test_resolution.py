@@ -8,7 +8,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.analysis.resolution import PairSpread, resolution
@@ -56,6 +56,7 @@ def test_by_hand(tmp_path: Path) -> None:
     assert pair.half_width(5) <= 0.03 < pair.half_width(4)
 
 
+@settings(deadline=None)
 @given(spread=st.floats(1e-4, 0.5), difference=st.floats(0.005, 0.5))
 def test_the_number_is_the_smallest_that_serves(spread: float, difference: float) -> None:
     needed = seeds_for_precision(spread, math.log1p(difference))
@@ -107,11 +108,14 @@ def test_a_single_cell_is_judged_by_its_own_throughput(tmp_path: Path) -> None:
 
 def test_pairs_without_two_blocks_are_told(tmp_path: Path) -> None:
     write_speeds(tmp_path, {"torch": [100, 101, 99], "caffe": [50]})
-    write_record(tmp_path, "caffe", 2, termination="crashed")
+    failed = write_record(tmp_path, "caffe", 2, termination="crashed")
     found = resolution(Store(tmp_path).records(), 0.03)
     assert found.pairs == ()
     assert found.needed is None
-    assert found.not_judged == ("caffe against torch: 1 completed block with samples/s of all its cells",)
+    assert found.not_judged == (
+        f"caffe · caffe-mnist · seed 2 ({failed.id}): crashed",
+        "caffe against torch: 1 completed block with samples/s of all its cells",
+    )
 
 
 def test_noise_beyond_all_plans_has_no_number(tmp_path: Path) -> None:

@@ -142,8 +142,8 @@ def test_no_more_blocks_than_allowed(study_at_most, tmp_path: Path, capsys) -> N
     specifications = [trial.specification for trial in runner.plans[1].trials]
     assert {one["seed"] for one in specifications if "canary" not in one} == {4}
     told = capsys.readouterr().out
-    assert "takes 46 blocks; at_most allows 4, which bring it to ± 17 % (1 of 1 ratio would stay wider" in told
-    assert "not resolved: 1 of 1 ratio of samples/s have a 95 % interval wider than ± 3 %" in told
+    assert "takes 47 blocks; at_most allows 4, which bring it to ± 17 % (1 of 1 ratio would stay wider" in told
+    assert "not resolved: the 95 % interval of 1 of 1 ratio of samples/s is wider than ± 3 %" in told
 
 
 def test_without_two_cells_to_compare_no_number_follows() -> None:
@@ -159,6 +159,6 @@ def test_what_was_not_reached_is_told_pair_by_pair() -> None:
     repeats = Repeats(resolve="3%", pilot=3, at_most=10)
     wide = [PairSpread(f"a{index}", "b", 5, 0.1, 46, ()) for index in range(7)]
     lines = reached(Resolution(0.03, tuple(wide), ()), repeats)
-    assert lines[0].startswith("not resolved: 7 of 7 ratios of samples/s have")
+    assert lines[0].startswith("not resolved: the 95 % interval of 7 of 7 ratios of samples/s is wider")
     assert lines[1] == "  a0 against b: ± 13 % with 5 blocks; about 46 blocks would do"
     assert lines[6] == "  and 2 more"

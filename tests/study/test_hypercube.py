@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.study import make_plan
@@ -22,6 +22,7 @@ latin_hypercube:
 """
 
 
+@settings(deadline=None)
 @given(points=st.integers(2, 60), keys=st.integers(1, 6), seed=st.integers(0, 10**6))
 def test_each_part_of_each_key_holds_one_point(points: int, keys: int, seed: int) -> None:
     drawn = unit_points(points, keys, seed)
@@ -34,9 +35,10 @@ def test_the_points_are_those_of_the_seed() -> None:
     """Drawn by another version of scipy or numpy in another way, a study would be another one: it has to be noticed."""
     assert unit_points(3, 2, 7) == unit_points(3, 2, 7)
     assert unit_points(3, 2, 7) != unit_points(3, 2, 8)
-    assert [round(share, 6) for share in unit_points(3, 2, 7)[0]] == PINNED
+    assert [round(share, 6) for share in unit_points(3, 2, 7)[0]] == [0.458302, 0.741438, 0.233278]
 
 
+@settings(deadline=None)
 @given(points=st.integers(2, 40), seed=st.integers(0, 1000), choices=st.integers(1, 5))
 def test_the_values_of_a_list_have_equal_parts(points: int, seed: int, choices: int) -> None:
     (shares,) = unit_points(points * choices, 1, seed)
