@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ NOT_PART_OF_A_CELL = ("seed", "time_limit_s")
 NOT_PART_OF_ITS_PROFILE = ("price_per_hour",)
 """Keys of a specification's profile that may differ inside one cell: what a machine costs changes no measurement."""
 
+
+CELL_PARTS = ("specification", "varied", "overrides", "framework", "host")
+"""Keys of a manifest that decide which cell a record belongs to."""
 
 STRING_FORM = "lrPolicy_"
 """How a learning-rate policy in LRBench's string form begins."""
@@ -171,8 +174,15 @@ def group_into_cells(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
     A seed can have several records in one cell: trials whose specifications differ in a time limit are two trials.
     """
     cells: dict[CellKey, list[Record]] = {}
+    known: dict[Hashable, CellKey] = {}
     for record in records:
-        cells.setdefault(cell_key(record), []).append(record)
+        token = record.sharing(*CELL_PARTS)
+        key = known.get(token) if token is not None else None
+        if key is None:
+            key = cell_key(record)
+            if token is not None:
+                known[token] = key
+        cells.setdefault(key, []).append(record)
     ordered = sorted(cells, key=lambda key: (key.workload, key.setting, key.profile, _natural(key), key.conditions))
     return {key: _latest_of_each_seed(cells[key]) for key in ordered}
 

@@ -14,7 +14,7 @@ from harness.analysis.disturbances import Disturbance, disturbances_of
 from harness.analysis.failed_rows import FailedRow, failed_rows
 from harness.analysis.notes import notes
 from harness.analysis.references import TrialReference, reference_to, termination_reason
-from harness.analysis.sampling import Sampling, sampling_of
+from harness.analysis.sampling import Sampling, pooled, sampling_of
 from harness.analysis.stability import Stability, judge_stability
 from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, summarise
 from harness.errors import DlgaugeError, StoreError
@@ -224,7 +224,7 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
         first=starts[0] if starts else "",
         last=starts[-1] if starts else "",
         trial_count=len(every),
-        sampling=sampling_of(counted),
+        sampling=pooled(cell.sampling for cell in cells),
         failed_rows=failed,
     )
 
@@ -247,8 +247,9 @@ def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Se
     energies: Counter[str] = Counter()
     parts: Counter[str] = Counter()
     certificates = [record.parity_certificate for record in records]
+    members = [_Member(record, seed_of(record), record.summary, _not_measured_of(record)) for record in records]
     values = {
-        name: _value(name, records, parts if name == TRAINING_JOULES else energies)
+        name: _value(name, members, parts if name == TRAINING_JOULES else energies)
         for name in dict.fromkeys((*keys, *DEFAULT_KEYS))
     }
     return Cell(
@@ -269,7 +270,17 @@ def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Se
     )
 
 
-def _value(key: str, records: Sequence[Record], energies: Counter[str]) -> Value:
+@dataclass(frozen=True)
+class _Member:
+    """A record of a cell, with what every quantity asks it for."""
+
+    record: Record
+    seed: int
+    summary: Mapping[str, Any]
+    reasons: Mapping[str, Any]
+
+
+def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Value:
     """One quantity over the records; what its joules are the energy of is added to `energies`.
 
     Energies of different parts of the machine are not pooled: none of them is a value then.
@@ -278,11 +289,11 @@ def _value(key: str, records: Sequence[Record], energies: Counter[str]) -> Value
     missing: Counter[str] = Counter()
     single: list[float] = []
     own: Counter[str] = Counter()
-    for record in records:
-        number, why, parts = _number(key, record)
+    for member in members:
+        number, why, parts = _number(key, member)
         if isinstance(number, int | float) and not isinstance(number, bool):
             single.append(float(number))
-            by_seed[seed_of(record)] = float(number)
+            by_seed[member.seed] = float(number)
             own.update(["+".join(parts)] if parts else [])
         else:
             missing[str(why or "no reason recorded")] += 1
@@ -294,19 +305,19 @@ def _value(key: str, records: Sequence[Record], energies: Counter[str]) -> Value
     return Value(summarise(single) if single else None, dict(missing), by_seed)
 
 
-def _number(key: str, record: Record) -> tuple[Any, Any, tuple[str, ...]]:
+def _number(key: str, member: _Member) -> tuple[Any, Any, tuple[str, ...]]:
     """A value of the summary, or a cost worked out from the record's tables; why there is none; the energy of what."""
     if cost := cost_column(key):
         name, percent = cost
         try:
-            found = cost_to_threshold(record, percent)
+            found = cost_to_threshold(member.record, percent)
         except StoreError as error:  # of one record: the others are compared
             return None, f"{error.where}: {error.what}" if error.where else error.what, ()
         return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
     if key in DERIVED:
-        told = derived(key, record)
+        told = derived(key, member.record)
         return told.value, told.reason, told.parts
-    return record.summary.get(key), _not_measured_of(record).get(key), ()
+    return member.summary.get(key), member.reasons.get(key), ()
 
 
 def memory_source(record: Record) -> str:

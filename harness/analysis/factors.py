@@ -6,19 +6,15 @@ policy); here every record has the same columns, so that records of several stud
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.analysis.cells import STRING_FORM, plain_value
 from harness.errors import DlgaugeError
 from harness.schedules import PolicyError, plain_values
 from harness.workloads import parameter_count, shapes, training_flops
-
-if TYPE_CHECKING:
-    from harness.records import Record
 
 IDENTITY_FACTORS = ("framework", "framework_version", "environment", "workload", "setting", "profile")
 """Factors by name: parts of the specification that a study lists rather than varies."""
@@ -142,9 +138,9 @@ def blas_in_force(manifest: Mapping[str, Any]) -> str | None:
 def varied_columns(varied: Mapping[str, Any], taken: tuple[str, ...]) -> dict[str, Any]:
     """The columns that what a study varied adds to a row.
 
-    A key whose value stands in a column of `FACTORS` adds `varied.NAME` with the value as text only where the value is a
-    whole section (a policy, an optimizer, a list of CPUs), of which the column holds a part. Every other key adds its
-    own value under its own name, or under `varied.NAME` where a column of that name exists.
+    A key whose value stands in a column of `FACTORS` adds `varied.NAME` with the value as text only where the value
+    is a whole section (a policy, an optimizer, a list of CPUs), of which the column holds a part. Every other key adds
+    its own value under its own name, or under `varied.NAME` where a column of that name exists.
 
     Args:
         varied: key -> value, as the record has them.
@@ -183,9 +179,20 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def network_key(record: Record) -> str:
-    """Equal for records with equal networks: what the counts of one network are kept under."""
-    return json.dumps(_part(_part(record.specification, "workload"), "network"), sort_keys=True)
+def named_factors(specification: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns `IDENTITY_FACTORS` of a record; None where the specification does not tell."""
+    framework = _part(specification, "framework")
+    return {
+        "framework": framework.get("name"),
+        "framework_version": framework.get("version"),
+        "environment": framework.get("environment"),
+        **{part: _part(specification, part).get("name") for part in ("workload", "setting", "profile")},
+    }
+
+
+def network_of(specification: Mapping[str, Any]) -> Any:
+    """The network of a specification; None where it has none."""
+    return _part(specification, "workload").get("network")
 
 
 def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:

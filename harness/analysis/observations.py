@@ -6,8 +6,9 @@ independent observations; the block is the trial's seed.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,9 @@ from harness.analysis.factors import (
     NETWORK_COUNTS,
     NetworkCounts,
     factors_of,
+    named_factors,
     network_counts,
-    network_key,
+    network_of,
     targets_of,
     varied_columns,
 )
@@ -39,7 +41,10 @@ from harness.records import SUMMARY_KEYS, Record, Store
 if TYPE_CHECKING:
     import pandas as pd
 
-IDENTITY = ("study", "trial", "repetition", "path", "started_at", "block", "seed", "label", *IDENTITY_FACTORS)
+OWN = ("study", "trial", "repetition", "path", "started_at", "block", "seed", "label")
+"""Columns that no two records share."""
+
+IDENTITY = (*OWN, *IDENTITY_FACTORS)
 CONDITIONS = ("content_sha256", "host", "certificate", "code_sha256")
 COLUMNS = (*IDENTITY, *FACTORS, *NETWORK_COUNTS, *CONDITIONS)
 """All columns but the outcomes and what a study varies under a name of its own."""
@@ -47,7 +52,18 @@ COLUMNS = (*IDENTITY, *FACTORS, *NETWORK_COUNTS, *CONDITIONS)
 LISTED_FACTORS = ("framework", "workload", "setting", "profile")
 """What a study lists: factors where they have more than one level."""
 
+SHARED_PARTS = ("specification", "varied", "framework", "profile_in_force", "host", "environment", "parity")
+"""Keys of a manifest that all columns but `OWN` and the outcomes follow from."""
+
 NO_REASON = "no reason recorded"
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """The columns of records that are equal in `SHARED_PARTS`, and why their network has no counts."""
+
+    columns: Mapping[str, Any]
+    missing: str | None
 
 
 @dataclass(frozen=True)
@@ -140,44 +156,68 @@ class _Rows:
     """Collects the rows; what several records share is worked out once."""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self.outcomes: list[list[float]] = []
         self.varied_keys: dict[str, None] = {}
         self.not_measured: dict[str, Counter[str]] = {}
+        self._own: dict[str, list[Any]] = {name: [] for name in OWN}
+        self._outcomes: list[list[float]] = []
+        self._shared: list[_Shared] = []
+        self._places: list[int] = []
+        self._known: dict[Hashable, int] = {}
         self._networks: dict[str, NetworkCounts] = {}
 
     def add(self, record: Record) -> None:
-        specification, manifest = record.specification, record.manifest
-        counts = self._counts(record)
-        conditions = conditions_of(record)
-        code = code_hash(record)
-        row = {
-            **_identity(record),
-            **factors_of(specification, manifest),
+        seed = seed_of(record)
+        values = (
+            record.study,
+            record.id,
+            record.repetition,
+            str(record.path),
+            record.started_at,
+            seed,
+            seed,
+            record.label,
+        )
+        for name, value in zip(OWN, values, strict=True):
+            self._own[name].append(value)
+        place = self._place(record)
+        self._places.append(place)
+        if missing := self._shared[place].missing:
+            for name in NETWORK_COUNTS:
+                self._note(name, missing)
+        self._outcomes.append(self._outcomes_of(record))
+
+    def _place(self, record: Record) -> int:
+        token = record.sharing(*SHARED_PARTS)
+        place = self._known.get(token) if token is not None else None
+        if place is None:
+            place = len(self._shared)
+            self._shared.append(self._shared_of(record))
+            if token is not None:
+                self._known[token] = place
+        return place
+
+    def _shared_of(self, record: Record) -> _Shared:
+        specification = record.specification
+        network = network_of(specification)
+        key = json.dumps(network, sort_keys=True)
+        if key not in self._networks:
+            self._networks[key] = network_counts(network)
+        counts, conditions, code = self._networks[key], conditions_of(record), code_hash(record)
+        columns = {
+            **named_factors(specification),
+            **factors_of(specification, record.manifest),
             **{name: getattr(counts, name) for name in NETWORK_COUNTS},
             "content_sha256": conditions.content_sha256 or None,
             "host": conditions.host or None,
             "certificate": record.parity_certificate,
             "code_sha256": None if code == UNKNOWN else code,
+            **varied_columns(record.varied, (*COLUMNS, *SUMMARY_KEYS)),
         }
         self.varied_keys.update(dict.fromkeys(record.varied))
-        row.update(varied_columns(record.varied, (*COLUMNS, *SUMMARY_KEYS)))
-        self.rows.append(row)
-        self.outcomes.append(self._outcomes(record))
+        return _Shared(columns, counts.missing)
 
-    def _counts(self, record: Record) -> NetworkCounts:
-        key = network_key(record)
-        if key not in self._networks:
-            workload = record.specification.get("workload")
-            self._networks[key] = network_counts(workload.get("network") if isinstance(workload, Mapping) else None)
-        counts = self._networks[key]
-        if counts.missing:
-            for name in NETWORK_COUNTS:
-                self._note(name, counts.missing)
-        return counts
-
-    def _outcomes(self, record: Record) -> list[float]:
-        summary, reasons = record.summary, record.not_measured
+    def _outcomes_of(self, record: Record) -> list[float]:
+        summary = record.manifest["summary"]
         values = []
         for key in SUMMARY_KEYS:
             value = summary.get(key)
@@ -185,7 +225,7 @@ class _Rows:
                 values.append(float(value))
             else:
                 values.append(float("nan"))
-                self._note(key, str(reasons.get(key) or NO_REASON))
+                self._note(key, str(record.manifest["not_measured"].get(key) or NO_REASON))
         return values
 
     def _note(self, key: str, reason: str) -> None:
@@ -195,35 +235,17 @@ class _Rows:
         import numpy as np
         import pandas as pd
 
-        own = dict.fromkeys(name for row in self.rows for name in row if name not in COLUMNS)
-        factors = pd.DataFrame(self.rows, columns=[*COLUMNS, *own])
-        values = np.array(self.outcomes, dtype=float).reshape(len(self.rows), len(SUMMARY_KEYS))
-        return pd.concat([factors, pd.DataFrame(values, columns=list(SUMMARY_KEYS), index=factors.index)], axis=1)
-
-
-def _identity(record: Record) -> dict[str, Any]:
-    specification, seed = record.specification, seed_of(record)
-
-    def of(part: str, key: str = "name") -> Any:
-        value = specification.get(part)
-        return value.get(key) if isinstance(value, Mapping) else None
-
-    return {
-        "study": record.study,
-        "trial": record.id,
-        "repetition": record.repetition,
-        "path": str(record.path),
-        "started_at": record.started_at,
-        "block": seed,
-        "seed": seed,
-        "label": record.label,
-        "framework": of("framework"),
-        "framework_version": of("framework", "version"),
-        "environment": of("framework", "environment"),
-        "workload": of("workload"),
-        "setting": of("setting"),
-        "profile": of("profile"),
-    }
+        listed = [name for name in COLUMNS if name not in OWN]
+        varied = dict.fromkeys(name for one in self._shared for name in one.columns if name not in listed)
+        shared = pd.DataFrame([one.columns for one in self._shared], columns=[*listed, *varied])
+        values = np.array(self._outcomes, dtype=float).reshape(len(self._places), len(SUMMARY_KEYS))
+        parts = [
+            pd.DataFrame(self._own),
+            shared.iloc[self._places].reset_index(drop=True),
+            pd.DataFrame(values, columns=list(SUMMARY_KEYS)),
+        ]
+        whole = pd.concat(parts, axis=1)
+        return whole[[*COLUMNS, *varied, *SUMMARY_KEYS]]
 
 
 def _varied(frame: pd.DataFrame, keys: Iterable[str]) -> tuple[str, ...]:

@@ -71,13 +71,14 @@ class Sampling:
 def sampling_of(records: Sequence[Record]) -> Sampling:
     """The quality of the sampling of these records."""
     told = [_part(record.manifest, "sampling") for record in records]
-    skipped = list(_numbers(record.summary.get("ticks_skipped") for record in records))
+    summaries = [record.summary for record in records]
+    skipped = list(_numbers(summary.get("ticks_skipped") for summary in summaries))
     return Sampling(
         trials=len(records),
-        rate_hz=_worst(records, "sampling_rate_hz", min),
-        coverage=_worst(records, "sampling_coverage", min),
-        lateness_p50_s=_worst(records, "lateness_p50_s", max),
-        lateness_p99_s=_worst(records, "lateness_p99_s", max),
+        rate_hz=_worst(summaries, "sampling_rate_hz", min),
+        coverage=_worst(summaries, "sampling_coverage", min),
+        lateness_p50_s=_worst(summaries, "lateness_p50_s", max),
+        lateness_p99_s=_worst(summaries, "lateness_p99_s", max),
         ticks_skipped=int(sum(skipped)) if skipped else None,
         audits=dict(Counter(_audit(_part(one, "audit")) for one in told)),
         sampler_cores=max(_numbers(one.get("sampler_cores") for one in told), default=None),
@@ -85,8 +86,34 @@ def sampling_of(records: Sequence[Record]) -> Sampling:
     )
 
 
-def _worst(records: Sequence[Record], key: str, choose: Any) -> float | None:
-    found = list(_numbers(record.summary.get(key) for record in records))
+def pooled(parts: Iterable[Sampling]) -> Sampling:
+    """The quality of the sampling of all trials that these are of, as `sampling_of` their records would tell it."""
+    every = list(parts)
+    audits: Counter[str] = Counter()
+    flags: Counter[str] = Counter()
+    for part in every:
+        audits.update(part.audits)
+        flags.update(part.flags)
+    skipped = [part.ticks_skipped for part in every if part.ticks_skipped is not None]
+    return Sampling(
+        trials=sum(part.trials for part in every),
+        rate_hz=min(_told(part.rate_hz for part in every), default=None),
+        coverage=min(_told(part.coverage for part in every), default=None),
+        lateness_p50_s=max(_told(part.lateness_p50_s for part in every), default=None),
+        lateness_p99_s=max(_told(part.lateness_p99_s for part in every), default=None),
+        ticks_skipped=sum(skipped) if skipped else None,
+        audits=dict(audits),
+        sampler_cores=max(_told(part.sampler_cores for part in every), default=None),
+        flags=dict(flags),
+    )
+
+
+def _told(values: Iterable[float | None]) -> Iterable[float]:
+    return (value for value in values if value is not None)
+
+
+def _worst(summaries: Sequence[Mapping[str, Any]], key: str, choose: Any) -> float | None:
+    found = list(_numbers(summary.get(key) for summary in summaries))
     return float(choose(found)) if found else None
 
 

@@ -25,6 +25,7 @@ from harness.cli import (
     report,
     run,
     sample,
+    store,
 )
 from harness.errors import DlgaugeError
 
@@ -54,6 +55,7 @@ app.add_typer(adapter.app)
 app.add_typer(data.app)
 app.add_typer(lr.app)
 app.add_typer(network.app)
+app.add_typer(store.app)
 
 
 def _version(value: bool) -> None:

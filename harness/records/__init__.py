@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.records.compacting import Compaction, compact
     from harness.records.cost import CostToThreshold, cost_to_threshold
     from harness.records.locking import study_lock
     from harness.records.queries import connect, identity, load
@@ -24,12 +25,14 @@ __all__ = [
     "SCHEMA_VERSION",
     "SUMMARY_KEYS",
     "TABLES",
+    "Compaction",
     "CostToThreshold",
     "DamagedRecordWarning",
     "Record",
     "Salvaged",
     "Store",
     "SummaryKey",
+    "compact",
     "connect",
     "cost_to_threshold",
     "identity",
@@ -47,6 +50,8 @@ _HOME = {
     "CostToThreshold": "cost",
     "DamagedRecordWarning": "store",
     "Record": "record",
+    "Compaction": "compacting",
+    "compact": "compacting",
     "Salvaged": "salvage",
     "Store": "store",
     "SummaryKey": "summary_keys",

@@ -1,4 +1,4 @@
-"""One run of a study at a time: a lock in the store, held by the process that runs the study and gone with it."""
+"""One run of a study, one compaction of a store at a time: a lock in the store, gone with the process that holds it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import StoreError
@@ -16,24 +16,41 @@ from harness.records.running import RUNNING_FOLDER
 LOCK_SUFFIX = ".lock"
 
 
-@contextmanager
-def study_lock(store_path: Path | str, study: str, on_wait: Callable[[str], None]) -> Iterator[None]:
+def study_lock(store_path: Path | str, study: str, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
     """Hold a study of a store: a second run of it waits here until the first has ended, however it ends.
 
-    The lock is the kernel's (`flock` on `<store>/.running/<study>.lock`), so that of a killed process is free at once.
+    Arguments and errors are those of `store_lock`.
+    """
+    doing = f"runs study {study!r} in this store"
+    return store_lock(store_path, study, doing, on_wait, "a second run of this study would run the same trials")
+
+
+@contextmanager
+def store_lock(
+    store_path: Path | str,
+    name: str,
+    doing: str,
+    on_wait: Callable[[str], None],
+    otherwise: str = "a second one would do the same work",
+) -> Iterator[None]:
+    """Hold a name of a store: who asks for it meanwhile waits here until the holder has ended, however it ends.
+
+    The lock is the kernel's (`flock` on `<store>/.running/<name>.lock`), so that of a killed process is free at once.
     The file tells who holds it; it is removed at the end, unless somebody has put another one in its place.
 
     Args:
         store_path: the store.
-        study: the study's name.
+        name: a study's name, or one that no study can have.
+        doing: what the holder does, for who waits.
+        otherwise: what may happen on a file system without locks.
         on_wait: is told who holds it, before each wait; or that the file system has no locks: then nothing is held.
 
     Raises:
         StoreError: the store cannot be written.
     """
-    path = Path(store_path) / RUNNING_FOLDER / f"{study}{LOCK_SUFFIX}"
+    path = Path(store_path) / RUNNING_FOLDER / f"{name}{LOCK_SUFFIX}"
     try:
-        descriptor = _acquire(path, study, on_wait)
+        descriptor = _acquire(path, doing, otherwise, on_wait)
     except OSError as error:
         hint = "free space, get the permission, or name another store with --store"
         raise StoreError(f"the store cannot be written: {error}", where=str(store_path), hint=hint) from error
@@ -45,14 +62,14 @@ def study_lock(store_path: Path | str, study: str, on_wait: Callable[[str], None
             os.close(descriptor)
 
 
-def _acquire(path: Path, study: str, on_wait: Callable[[str], None]) -> int | None:
+def _acquire(path: Path, doing: str, otherwise: str, on_wait: Callable[[str], None]) -> int | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         descriptor = os.open(
             path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666
         )  # who may run the study next, the umask says
         try:
-            if not _lock(descriptor, path, study, on_wait):
+            if not _lock(descriptor, path, doing, otherwise, on_wait):
                 if os.fstat(descriptor).st_size == 0:  # no holder has written itself into it
                     _remove(descriptor, path)
                 os.close(descriptor)
@@ -66,15 +83,15 @@ def _acquire(path: Path, study: str, on_wait: Callable[[str], None]) -> int | No
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path, study: str, on_wait: Callable[[str], None]) -> bool:
+def _lock(descriptor: int, path: Path, doing: str, otherwise: str, on_wait: Callable[[str], None]) -> bool:
     """Wait for the lock; False on a file system that has none."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        _tell(on_wait, f"{_holder(path)} runs study {study!r} in this store; waiting for its end")
+        _tell(on_wait, f"{_holder(path)} {doing}; waiting for its end")
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # a signal whose handler raises ends the wait
     except OSError as error:
-        _tell(on_wait, f"no lock on {path} ({error.strerror}): a second run of this study would run the same trials")
+        _tell(on_wait, f"no lock on {path} ({error.strerror}): {otherwise}")
         return False
     return True
 

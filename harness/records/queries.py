@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.records.compact_queries import literal, make_view, tables_of
 from harness.records.record import Record
 from harness.records.schema import TABLES, arrow_schema
 from harness.records.store import Store
@@ -14,6 +17,9 @@ from harness.records.summary_keys import SUMMARY_KEYS
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+
+MEMORY_LIMIT_BYTES = 1 << 30
+"""What a DuckDB connection may hold in memory at once."""
 
 
 def load(
@@ -35,12 +41,9 @@ def load(
         KeyError: there is no such table.
         StoreError: there is no such store.
     """
-    import pandas as pd
-
     found = (store if isinstance(store, Store) else Store(store)).records(study, latest=latest)
     if table == "summary":
-        frame = pd.DataFrame([{**identity(r), **r.summary, "path": str(r.path)} for r in found])
-        return frame if found else pd.DataFrame(columns=[*_IDENTITY, *SUMMARY_KEYS, "path"])
+        return _summary(found)
     if table not in TABLES:
         raise KeyError(f"no table {table!r}; there are summary, {', '.join(TABLES)}")
     return _rows(found, table)
@@ -93,19 +96,48 @@ def identity(record: Record) -> dict[str, Any]:
     return flat
 
 
-def _rows(records: Sequence[Record], table: str) -> pd.DataFrame:
+def _summary(records: Sequence[Record]) -> pd.DataFrame:
     import pandas as pd
 
-    frames = []
-    for record in records:
-        rows = record.table(table).to_pandas(types_mapper=_nullable())
-        named = {name: value for name, value in identity(record).items() if name not in rows.columns}
-        frames.append(pd.concat([pd.DataFrame([named] * len(rows), index=rows.index), rows], axis=1))
-    full = [frame for frame in frames if len(frame)]
-    if full:
-        return pd.concat(full, ignore_index=True)
-    names = list(arrow_schema(table).names)
-    return pd.DataFrame(columns=[*(name for name in _IDENTITY if name not in names), *names])
+    if not records:
+        return pd.DataFrame(columns=[*_IDENTITY, *SUMMARY_KEYS, "path"])
+    return _columns({**identity(record), **record.summary, "path": str(record.path)} for record in records)
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows as columns, in the order of their first appearance; rows of a whole store would take far more memory."""
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {}
+    count = 0
+    for count, row in enumerate(rows, start=1):
+        for name, value in row.items():
+            column = columns.get(name)
+            if column is None:
+                column = columns[name] = [None] * (count - 1)
+            column.append(value)
+        if len(row) < len(columns):
+            for column in columns.values():
+                if len(column) < count:
+                    column.append(None)
+    return pd.DataFrame(columns)
+
+
+def _rows(records: Sequence[Record], table: str) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    tables = [(record, rows) for record, rows in zip(records, tables_of(records, table), strict=True) if rows.num_rows]
+    if not tables:
+        names = list(arrow_schema(table).names)
+        return pd.DataFrame(columns=[*(name for name in _IDENTITY if name not in names), *names])
+    whole = pa.concat_tables([rows for _, rows in tables], promote_options="permissive")
+    counts = [rows.num_rows for _, rows in tables]
+    named = _columns(identity(record) for record, _ in tables)
+    named = named[[name for name in named.columns if name not in whole.column_names]]
+    repeated = named.iloc[np.repeat(np.arange(len(tables)), counts)].reset_index(drop=True)
+    return pd.concat([repeated, whole.to_pandas(types_mapper=_nullable())], axis=1)
 
 
 def _nullable() -> Any:
@@ -116,11 +148,23 @@ def _nullable() -> Any:
     return {pa.int64(): pd.Int64Dtype()}.get
 
 
-def connect(store: Store | Path | str, *, latest: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(
+    store: Store | Path | str,
+    *,
+    latest: bool = False,
+    tables: Sequence[str] = TABLES,
+    memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection, in memory, that sees the store as it is now.
 
-    Table `summary` has one row a record; a view for each of `TABLES` has the rows of all records with
+    Table `summary` has one row a record; a view for each of the `tables` has the rows of all records with
     `study`, `trial` and `repetition`. With `latest`, only the repetitions that count.
+
+    Args:
+        store: the store or its folder.
+        tables: for which of `TABLES` there is a view.
+        memory_limit_bytes: what DuckDB may hold at once; what takes more goes to files under the system's folder for
+            temporary ones.
 
     Raises:
         StoreError: there is no such store.
@@ -130,33 +174,11 @@ def connect(store: Store | Path | str, *, latest: bool = False) -> duckdb.DuckDB
     opened = store if isinstance(store, Store) else Store(store)
     records = opened.records(latest=latest)
     connection = duckdb.connect()
-    connection.register("summary_frame", load(opened, latest=latest))
+    connection.execute(f"SET memory_limit = '{int(memory_limit_bytes)}B'")
+    connection.execute("SET temp_directory = " + literal(str(Path(tempfile.gettempdir()) / f"dlgauge-{os.getpid()}")))
+    connection.register("summary_frame", _summary(records))
     connection.execute("CREATE TABLE summary AS SELECT * FROM summary_frame")
     connection.unregister("summary_frame")
-    for table in TABLES:
-        connection.execute(_view(table, records))
+    for table in tables:
+        make_view(connection, table, records)
     return connection
-
-
-def _view(table: str, records: Sequence[Record]) -> str:
-    paths = [record.path / f"{table}.parquet" for record in records]
-    files = ", ".join(_literal(_unglobbed(path)) for path in paths if path.is_file())
-    if not files:
-        types = {"int64": "BIGINT", "double": "DOUBLE", "string": "VARCHAR"}
-        nulls = ", ".join(f'NULL::{types[str(field.type)]} AS "{field.name}"' for field in arrow_schema(table))
-        keys = "NULL::VARCHAR AS study, NULL::VARCHAR AS trial, NULL::BIGINT AS repetition"
-        return f"CREATE VIEW {table} AS SELECT {keys}, {nulls} WHERE false"
-    return (
-        f"CREATE VIEW {table} AS SELECT summary.study, summary.trial, summary.repetition, rows.* EXCLUDE filename "
-        f"FROM read_parquet([{files}], union_by_name = true, filename = true) AS rows "
-        f"JOIN summary ON rows.filename = summary.path || '/{table}.parquet'"
-    )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _unglobbed(path: Path) -> str:
-    """The path with the characters that DuckDB would take for a pattern made literal."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DlgaugeError, StoreError
 from harness.records.certificates import covering_certificate
+from harness.records.compact_index import CompactManifest
 from harness.records.manifest import read_manifest
 from harness.records.schema import TABLES
 
@@ -22,11 +24,12 @@ class Record:
 
     Attributes:
         path: its folder.
-        manifest: manifest.json, brought up to the schema of this version (docs/records.md).
+        manifest: manifest.json, brought up to the schema of this version (docs/records.md); never change it. That of a
+            compacted record is read as far as it is asked for.
     """
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Mapping[str, Any]
 
     @classmethod
     def read(cls, path: Path) -> Record:
@@ -108,6 +111,14 @@ class Record:
     def phases(self) -> list[dict[str, Any]]:
         """The phases in order (docs/records.md)."""
         return list(self.manifest.get("phases") or [])
+
+    def sharing(self, *keys: str) -> Hashable | None:
+        """Equal for records of one reading whose manifests are equal in these keys: what follows from them is the same.
+
+        The seed of `specification` is left out, and `host` stands for its machine alone. None where only comparing the
+        values themselves can tell, as of all records that are not compacted.
+        """
+        return self.manifest.token(keys) if isinstance(self.manifest, CompactManifest) else None
 
     def log_tail(self) -> list[str]:
         """The last lines of the worker's log."""

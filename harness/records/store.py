@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.execution.outcome import FINAL_TERMINATIONS
 from harness.records import running
+from harness.records.compact_generation import COMPACT_FOLDER, CompactedPart, Generation
 from harness.records.manifest import MANIFEST_FILE
 from harness.records.record import Record
 from harness.records.writer import repetitions
@@ -38,13 +40,20 @@ class Store:
         if create and not self.path.is_file():
             _make(self.path)
         _check_is_store(self.path)
+        self.compacted = CompactedPart(self.path)
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
 
     def studies(self) -> list[str]:
         """Names of the studies that have records, sorted."""
-        return sorted({folder.parent.name for folder in _record_folders(self.path)})
+        return sorted(study for study in _folder_names(self.path) if any(_folder_names(self.path / study)))
+
+    def folders(self, study: str | None = None) -> list[Path]:
+        """The folders of all records, damaged ones and earlier repetitions included, sorted by study and name."""
+        studies = [name for name in _folder_names(self.path) if study is None or name == study]
+        homes = [self.path / name for name in sorted(studies)]
+        return [home / name for home in homes for name in sorted(_folder_names(home))]
 
     def records(self, study: str | None = None, *, latest: bool = True, verify: bool = False) -> list[Record]:
         """Return records by start time.
@@ -78,13 +87,14 @@ class Store:
         return max(final, key=lambda record: record.repetition, default=None)
 
     def _read(self, study: str | None, verify: bool) -> Iterator[Record]:
-        folders = _record_folders(self.path)
-        return self._of_folders([f for f in folders if study is None or f.parent.name == study], verify)
+        folders = self.folders(study)
+        return self._of_folders(folders, verify, self.compacted.current(len(folders)))
 
-    def _of_folders(self, folders: list[Path], verify: bool) -> Iterator[Record]:
+    def _of_folders(self, folders: list[Path], verify: bool, compacted: Generation | None = None) -> Iterator[Record]:
         for folder in folders:
+            manifest = compacted.manifest(folder) if compacted else None
             try:
-                record = Record.read(folder)
+                record = Record.read(folder) if manifest is None else Record(folder, manifest)
             except StoreError as error:
                 warnings.warn(f"record left out: {error}", DamagedRecordWarning, stacklevel=4)
                 continue
@@ -111,7 +121,7 @@ def _check_is_store(path: Path) -> None:
         what = "is a file, not a store" if path.exists() else "there is no store here"
         raise StoreError(what, where=str(path), hint="give the folder that `dlgauge run STUDY --store FOLDER` filled")
     holds_something = any(path.iterdir())
-    own_folders = (path / name for name in (running.RUNNING_FOLDER, IMPORTED_FOLDER))
+    own_folders = (path / name for name in (running.RUNNING_FOLDER, IMPORTED_FOLDER, COMPACT_FOLDER))
     is_store = any(folder.is_dir() for folder in own_folders) or any(path.glob(f"*/*/{MANIFEST_FILE}"))
     if holds_something and not is_store:
         raise StoreError(
@@ -121,11 +131,10 @@ def _check_is_store(path: Path) -> None:
         )
 
 
-def _record_folders(store: Path) -> list[Path]:
-    return [
-        folder
-        for study in sorted(store.iterdir())
-        if study.is_dir() and not study.name.startswith(".")
-        for folder in sorted(study.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-    ]
+def _folder_names(folder: Path) -> Iterator[str]:
+    """Names of the folders in a folder, in no order; none that begin with a dot, and none where it is gone."""
+    try:
+        with os.scandir(folder) as found:
+            yield from (one.name for one in found if not one.name.startswith(".") and one.is_dir())
+    except FileNotFoundError:
+        return

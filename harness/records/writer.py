@@ -34,7 +34,9 @@ KEPT = (
 """Files of the trial folder that go into the record as they are; so does a binary file that is damaged."""
 
 _READ_ONLY = 0o444
-_FOLDER_NAME = re.compile(r"(?P<trial>[0-9a-f]+?)(?:-(?P<repetition>[1-9][0-9]*))?")
+MOST_REMOVED = 16
+"""Repetitions in a row that may have been removed without the later ones being overlooked."""
+
 _STUDY_NAME = re.compile(r"[^./\0][^/\0]*")
 
 
@@ -142,7 +144,7 @@ def _make_visible(manifest: dict[str, Any], building: Path, study: Path) -> Path
     while True:
         manifest["repetition"] = repetition
         _write_manifest(manifest, building)
-        target = study / (trial if repetition == 1 else f"{trial}-{repetition}")
+        target = study / record_name(trial, repetition)
         try:
             building.rename(target)
         except OSError as error:
@@ -171,10 +173,24 @@ def _sync_folder(folder: Path) -> None:
 
 
 def repetitions(study: Path, trial: str) -> list[tuple[int, Path]]:
-    """(repetition, folder) of every record of a trial that stands in a study's folder, in no order."""
+    """(repetition, folder) of every record of a trial that stands in a study's folder, by repetition.
+
+    The folders are asked for by name, so the effort does not grow with the study. Numbers may be missing where records
+    were removed; after `MOST_REMOVED` missing ones in a row there are no more.
+    """
     found = []
-    for folder in study.glob(f"{trial}*") if study.is_dir() else ():
-        match = _FOLDER_NAME.fullmatch(folder.name)
-        if match and match["trial"] == trial:
-            found.append((int(match["repetition"] or 1), folder))
+    number, missing = 1, 0
+    while missing <= MOST_REMOVED:
+        folder = study / record_name(trial, number)
+        if folder.is_dir():
+            found.append((number, folder))
+            missing = 0
+        else:
+            missing += 1
+        number += 1
     return found
+
+
+def record_name(trial: str, repetition: int) -> str:
+    """Name of the folder of a repetition of a trial."""
+    return trial if repetition == 1 else f"{trial}-{repetition}"

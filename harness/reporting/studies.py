@@ -24,18 +24,20 @@ def records_by_study(store: Path | str, study: str | None = None) -> dict[str, l
     Raises:
         StoreError: there is no store, it holds no record, or no record of `study`.
     """
+    opened = Store(store)
     found: dict[str, list[Record]] = {}
-    for record in Store(store).records():
+    for record in opened.records(study):
         found.setdefault(record.study, []).append(record)
-    if not found:
-        raise StoreError("the store holds no record", where=str(store), hint="fill it: dlgauge run STUDY")
-    if study is None:
+    if study in found:
+        return {study: found[study]}
+    if study is None and found:
         return dict(sorted(found.items()))
-    if study not in found:
-        near = difflib.get_close_matches(study, found, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise StoreError(f"no record of study {study!r}", where=str(store), hint=f"{hint}it holds: {', '.join(found)}")
-    return {study: found[study]}
+    others = [name for name in opened.studies() if name != study]
+    if study is None or not others:
+        raise StoreError("the store holds no record", where=str(store), hint="fill it: dlgauge run STUDY")
+    near = difflib.get_close_matches(study, others, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise StoreError(f"no record of study {study!r}", where=str(store), hint=f"{hint}it holds: {', '.join(others)}")
 
 
 def comparisons_of(

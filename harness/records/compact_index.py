@@ -1,0 +1,203 @@
+"""Read the index of a compacted store: columns when they are wanted, parsed values shared by the records they fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.records.compact_columns import (
+    HOST,
+    JSON_KEYS,
+    KEPT,
+    MACHINE,
+    NUMBER_KEYS,
+    SEED,
+    SPECIFICATION,
+    SUMMARY_NAMES,
+    SUMMARY_OTHER,
+    TEXT_KEYS,
+    float_column,
+    integer_column,
+)
+from harness.records.manifest import read_manifest
+from harness.records.summary_keys import SUMMARY_KEYS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from harness.records.compact_generation import Generation
+
+ABSENT = object()
+"""In place of a value that the manifest does not have."""
+
+MOST_KEPT_PARSED = 4096
+"""A column with more different values than this is parsed at each use: keeping them would take more than they save."""
+
+
+class SharedColumn:
+    """A dictionary-encoded column of JSON text.
+
+    Attributes:
+        codes: for each row the number of its value, -1 for null. Rows with the same code have the same value.
+    """
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        merged = column.unify_dictionaries().combine_chunks()
+        self._texts = merged.dictionary
+        self.codes: list[int] = merged.indices.fill_null(-1).to_numpy(zero_copy_only=False).tolist()
+        self._parsed: dict[int, Any] | None = {} if len(self._texts) <= MOST_KEPT_PARSED else None
+
+    def value(self, row: int) -> Any:
+        """The parsed value of a row; `ABSENT` where it is null. It is shared: never change it."""
+        code = self.codes[row]
+        if code < 0:
+            return ABSENT
+        if self._parsed is None:
+            return json.loads(self._texts[code].as_py())
+        if code not in self._parsed:
+            self._parsed[code] = json.loads(self._texts[code].as_py())
+        return self._parsed[code]
+
+
+class Index:
+    """The rows of one generation's index.
+
+    Args:
+        path: the Parquet file.
+
+    Raises:
+        OSError, pyarrow.ArrowException: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as parquet
+
+        self._file = parquet.ParquetFile(path)
+        self.rows = int(self._file.metadata.num_rows)
+        self._plain: dict[str, list[Any]] = {}
+        self._shared: dict[str, SharedColumn] = {}
+        self._summary: list[tuple[str, list[Any], list[Any]]] | None = None
+        self._readers: dict[str, Callable[[int], Any]] = {key: self._reader_of(key) for key in KEPT}
+
+    def plain(self, name: str) -> list[Any]:
+        """A column of numbers or text as a list, None for null."""
+        if name not in self._plain:
+            self._plain[name] = _as_list(self._file.read(columns=[name]).column(0))
+        return self._plain[name]
+
+    def shared(self, name: str) -> SharedColumn:
+        """A column of JSON text."""
+        if name not in self._shared:
+            self._shared[name] = SharedColumn(self._file.read(columns=[name]).column(0))
+        return self._shared[name]
+
+    def value(self, row: int, key: str) -> Any:
+        """What the manifest of a row's record has under one of `KEPT`; `ABSENT` where it has no such key."""
+        return self._readers[key](row)
+
+    def token(self, row: int, keys: tuple[str, ...]) -> Hashable:
+        """Equal for rows whose manifests are equal in these keys (the seed of a specification left out).
+
+        `host` stands for its machine alone, where it has one.
+        """
+        codes = [self.shared(MACHINE if key == HOST else key).codes[row] for key in keys]
+        if (
+            HOST in keys and codes[keys.index(HOST)] < 0
+        ):  # a host that does not tell its machine apart: all of it counts
+            codes.append(self.shared(HOST).codes[row])
+        return (id(self), *codes)
+
+    def _reader_of(self, key: str) -> Callable[[int], Any]:
+        if key in TEXT_KEYS or key in NUMBER_KEYS:
+            return lambda row: self.plain(key)[row]
+        if key in JSON_KEYS:
+            return lambda row: self.shared(key).value(row)
+        return {SPECIFICATION: self._specification, HOST: self._host, "summary": self._summary_of}[key]
+
+    def _specification(self, row: int) -> dict[str, Any]:
+        return {**self.shared(SPECIFICATION).value(row), "seed": self.plain(SEED)[row]}
+
+    def _host(self, row: int) -> Any:
+        rest, machine = self.shared(HOST).value(row), self.shared(MACHINE).value(row)
+        return rest if machine is ABSENT else {"machine": machine, **rest}
+
+    def _summary_of(self, row: int) -> dict[str, Any]:
+        if self._summary is None:
+            self._summary = [
+                (key, self.plain(float_column(key)), self.plain(integer_column(key))) for key in SUMMARY_KEYS
+            ]
+        values = {key: real[row] if whole[row] is None else whole[row] for key, real, whole in self._summary}
+        other = self.shared(SUMMARY_OTHER).value(row)
+        if other is not ABSENT:
+            values.update(other)
+        return {key: values[key] for key in self.shared(SUMMARY_NAMES).value(row)}
+
+
+class CompactManifest(Mapping[str, Any]):
+    """The manifest of a compacted record: kept keys from the index, all others from manifest.json at the first use.
+
+    Raises:
+        StoreError: at the use of a key that is not in the index, where manifest.json cannot be read.
+    """
+
+    __slots__ = ("_folder", "_generation", "_index", "_row", "_whole")
+
+    def __init__(self, generation: Generation, row: int, folder: Path) -> None:
+        self._generation = generation
+        self._index = generation.index
+        self._row = row
+        self._folder = folder
+        self._whole: dict[str, Any] | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        if self._whole is None and key in KEPT_SET:
+            value = self._index.value(self._row, key)
+            if value is ABSENT:
+                raise KeyError(key)
+            return value
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __eq__(self, other: object) -> bool:
+        return self._read() == (other._read() if isinstance(other, CompactManifest) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def token(self, keys: tuple[str, ...]) -> Hashable:
+        """Equal for compacted records whose manifests are equal in these keys (`Index.token`)."""
+        return self._index.token(self._row, keys)
+
+    @property
+    def place(self) -> tuple[Generation, int]:
+        """The generation that has the record, and its row in the index."""
+        return self._generation, self._row
+
+    def _read(self) -> dict[str, Any]:
+        if self._whole is None:
+            self._whole = read_manifest(self._folder)
+        return self._whole
+
+
+KEPT_SET = frozenset(KEPT)
+
+
+def _as_list(column: pa.ChunkedArray) -> list[Any]:
+    """The values, None for null: of numbers by way of NumPy, which is many times as fast as one by one."""
+    import pyarrow as pa
+
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return list(column.to_pylist())
+    if column.null_count == len(column):
+        return [None] * len(column)
+    values: list[Any] = column.fill_null(0).to_numpy().tolist()
+    if column.null_count:
+        for row in column.is_null().to_numpy().nonzero()[0].tolist():
+            values[row] = None
+    return values
