@@ -37,6 +37,8 @@ def failed_rows(records: Sequence[Record], completed: Iterable[CellKey]) -> tupl
     alive = {(key.specification, key.conditions) for key in rows}
     failed: dict[tuple[str, tuple[str, str, str]], list[tuple[CellKey, Record]]] = {}
     for record in records:
+        if record.termination == "completed":
+            continue  # its cell is among `completed`
         key = cell_key(record)
         if (key.specification, key.conditions) not in alive:
             failed.setdefault((key.specification, key.conditions), []).append((key, record))

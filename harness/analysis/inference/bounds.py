@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.inference.blocks import deviation
 from harness.analysis.statistics import CONFIDENCE, t_quantile
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def t_bounds(values: Sequence[float], floor: float = 0.0, confidence: float = CO
     if n < 2:
         return Bounds(None, None, "t", f"{n} block{'' if n == 1 else 's'}: no standard deviation, so no interval")
     mean = statistics.fmean(values)
-    half_width = t_quantile((1 + confidence) / 2, n - 1) * max(statistics.stdev(values), floor) / math.sqrt(n)
+    half_width = t_quantile((1 + confidence) / 2, n - 1) * max(deviation(values), floor) / math.sqrt(n)
     return Bounds(mean - half_width, mean + half_width, "t")
 
 

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.analysis.inference.blocks import deviation
 from harness.analysis.statistics import t_cumulative
 from harness.errors import DlgaugeError
 
@@ -56,7 +57,7 @@ def equivalence_p(logs: Sequence[float], margin: float, floor: float = 0.0) -> f
     if n < 2:
         return None
     mean, limit = statistics.fmean(logs), math.log1p(margin)
-    error = max(statistics.stdev(logs), floor) / math.sqrt(n)
+    error = max(deviation(logs), floor) / math.sqrt(n)
     distance = limit - abs(mean)
     if error == 0:
         return 0.0 if distance > 0 else 1.0

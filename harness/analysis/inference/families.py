@@ -24,6 +24,11 @@ from harness.analysis.stability import WANTED_HALF_WIDTH
 
 DEFAULT_OUTCOMES = ("training_time_s",)
 
+MOST_ROWS = 100
+"""Rows of a set of which all pairs are worked out; of more only those with the reference, corrected for all of them."""
+
+TOO_MANY = f"more than {MOST_ROWS} rows: only pairs with the reference are worked out, corrected for all pairs"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -53,7 +58,7 @@ class Family:
         rows: names of the rows, in the order of the table.
         reference: the one that the others are held against.
         pairs: all pairs; those with the reference first, with it as the pair's `reference`.
-        comparisons: pairs that could be tested: what Holm's method corrects for.
+        comparisons: pairs that could be tested: what is corrected for.
         ranking: of the rows by mean rank over the blocks.
         seeds: blocks of any of the rows.
         unstable: row -> why its interval does not count as stable; empty where all are.
@@ -112,6 +117,7 @@ def judge(comparison: Comparison, options: Options | None = None) -> Judgement:
     sets, alone = row_sets(comparison, asked.reference)
     families = tuple(_family(one, outcome, asked) for one in sets for outcome in outcomes)
     problems = dict.fromkeys(one.problem for one in sets if one.problem)
+    problems |= dict.fromkeys(f"{one.reference}: {TOO_MANY}" for one in sets if len(one.rows) > MOST_ROWS)
     for name in alone if len(comparison.cells) > 1 else ():
         problems[f"{name} stands alone: no other row ran the same work on the same data and machine"] = None
     return Judgement(families, fronts(comparison) if asked.fronts else (), alone, tuple(problems), asked.margin)
@@ -121,9 +127,12 @@ def _family(rows: RowSet, outcome: str, asked: Options) -> Family:
     reference = (rows.reference, rows.rows[rows.reference])
     others = [(name, cell) for name, cell in rows.rows.items() if name != rows.reference]
     wanted = [(row, reference) for row in others]
-    wanted += [(second, first) for first, second in combinations(others, 2)]
+    all_pairs = len(rows.rows) <= MOST_ROWS
+    wanted += [(second, first) for first, second in combinations(others, 2)] if all_pairs else []
     pairs = [new_pair(outcome, *both, asked.margin, bootstrap=asked.bootstrap) for both in wanted]
-    corrected = _corrected(pairs)
+    tested = sum(pair.test is not None for pair in pairs)
+    comparisons = tested if all_pairs else (tested + 1) * tested // 2
+    corrected = _corrected(pairs, comparisons)
     values = {name: _values(cell, outcome) for name, cell in rows.rows.items()}
     ranked = {name: own for name, own in values.items() if own}
     lower = column_for(outcome).better != "higher"
@@ -132,24 +141,29 @@ def _family(rows: RowSet, outcome: str, asked: Options) -> Family:
         rows=tuple(rows.rows),
         reference=rows.reference,
         pairs=corrected,
-        comparisons=sum(pair.test is not None for pair in pairs),
-        ranking=rank(ranked, lower_is_better=lower),
+        comparisons=comparisons,
+        ranking=rank(ranked, lower_is_better=lower) if all_pairs else Ranking((), (), (), reason=TOO_MANY),
         seeds=tuple(sorted({trial.seed for cell in rows.rows.values() for trial in cell.trials})),
         unstable=_unstable(corrected, rows),
         missing={name: why for name, cell in rows.rows.items() if (why := _missing(cell, outcome))},
     )
 
 
-def _corrected(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+def _corrected(pairs: Sequence[Pair], comparisons: int) -> tuple[Pair, ...]:
+    """Pairs with corrected p values: by Holm; by Bonferroni where the family has more pairs than were worked out."""
     tested = [pair for pair in pairs if pair.test is not None]
-    by_test = holm([pair.test.p for pair in tested if pair.test])
     of_margin = [pair.equivalence.p if pair.equivalence else None for pair in tested]
-    proven = holm([1.0 if p is None else p for p in of_margin])
+    by_test = _corrected_p([pair.test.p for pair in tested if pair.test], comparisons)
+    proven = _corrected_p([1.0 if p is None else p for p in of_margin], comparisons)
     known = {
-        id(pair): judged(pair, p, margin_p if raw is not None else None, len(tested))
+        id(pair): judged(pair, p, margin_p if raw is not None else None, comparisons)
         for pair, p, margin_p, raw in zip(tested, by_test, proven, of_margin, strict=True)
     }
     return tuple(known.get(id(pair), pair) for pair in pairs)
+
+
+def _corrected_p(p_values: Sequence[float], comparisons: int) -> list[float]:
+    return holm(p_values) if comparisons == len(p_values) else [min(1.0, comparisons * p) for p in p_values]
 
 
 def _unstable(pairs: Sequence[Pair], rows: RowSet) -> dict[str, str]:

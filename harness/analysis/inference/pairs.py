@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from harness.analysis.columns import cost_column
 from harness.analysis.comparison import Cell
 from harness.analysis.costs import TRAINING_JOULES
-from harness.analysis.inference.blocks import LogRatios, log_ratios
+from harness.analysis.inference.blocks import LogRatios, deviation, log_ratios
 from harness.analysis.inference.bounds import BCA_SHOWN_FROM, Bounds, bca_bounds, shown, t_bounds
 from harness.analysis.inference.equivalence import Equivalence, equivalence_p
 from harness.analysis.inference.grain import grain_deviation
@@ -103,7 +103,7 @@ def new_pair(
     names = (name, other_name)
     found = _logs(outcome, cell, other, names)
     logs, n = found.logs, len(found.logs)
-    sd = statistics.stdev(logs) if n > 1 else None
+    sd = deviation(logs) if n > 1 else None
     mean = statistics.fmean(logs) if n else None
     floor = grain_deviation(outcome, cell, other)
     return Pair(

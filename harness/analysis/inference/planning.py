@@ -14,6 +14,12 @@ one-sided. `sd` and `mean` are estimates from few blocks, so the answer is one a
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LEVEL = 0.05
 POWER = 0.80
@@ -50,11 +56,25 @@ def more_blocks(mean: float, sd: float, n: int, comparisons: int, margin: float 
 
 def _until(distance: float, sd: float, n: int, tail: float, fewest: int) -> int | None:
     import numpy as np
-    from scipy.special import stdtrit
 
     if distance <= 0:
         return None
-    total = np.arange(max(n + 1, fewest), n + MOST_MORE + 1)
-    width = (stdtrit(total - 1, 1 - tail) + stdtrit(total - 1, POWER)) * sd / np.sqrt(total)
+    first, last = max(n + 1, fewest), n + MOST_MORE
+    width = _errors(tail, -(-last // STEP) * STEP)[first : last + 1] * sd
     enough = np.flatnonzero(width <= distance)
-    return int(total[enough[0]]) - n if len(enough) else None
+    return first + int(enough[0]) - n if len(enough) else None
+
+
+STEP = 2_000
+"""Numbers of blocks are worked out so many at a time."""
+
+
+@lru_cache(maxsize=64)
+def _errors(tail: float, last: int) -> NDArray[np.float64]:
+    """`(t[1 - tail, N - 1] + t[0.8, N - 1]) / sqrt(N)` of N = 0 to `last`; infinite below 2."""
+    import numpy as np
+    from scipy.special import stdtrit
+
+    total = np.arange(2, last + 1)
+    errors = (stdtrit(total - 1, 1 - tail) + stdtrit(total - 1, POWER)) / np.sqrt(total)
+    return np.concatenate(([np.inf, np.inf], errors))

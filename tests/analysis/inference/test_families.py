@@ -110,6 +110,19 @@ def test_seven_blocks_of_four_rows_are_too_few_and_the_reason_has_the_family(tmp
     assert {pair.more_blocks for pair in family.pairs} == {1}
 
 
+def test_very_many_rows_are_held_against_the_reference_and_corrected_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, {"torch": 10.0, "tensorflow": 12.0, "caffe": 15.0, "theano": 20.0}, 8)
+    every = only(judged(tmp_path))
+    monkeypatch.setattr("harness.analysis.inference.families.MOST_ROWS", 3)
+    found = judged(tmp_path)
+    family = only(found)
+    assert len(family.pairs) == 3 and family.comparisons == every.comparisons == 6
+    assert [pair.p_holm for pair in family.pairs] == [6 * 2 / 256] * 3
+    assert family.ranking.reason is not None and any("corrected for all pairs" in one for one in found.problems)
+
+
 def test_equivalence_has_to_be_shown(tmp_path: Path) -> None:
     fill(tmp_path, {"torch": 10.0, "tensorflow": 10.02}, 5)
     (open_,) = only(judged(tmp_path)).pairs
