@@ -6,6 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ class Findings:
     notes: tuple[str, ...]
 
 
-def held_against_source(claim: Claim, group: Group) -> Findings:
+def held_against_source(claim: Claim, group: Group, observations: Observations) -> Findings:
     """The conditions of records against the source's: what the scope carries over is noted, all else is a reason."""
     reasons, notes = [*_device(claim, group), *group.problems], []
     found = [*_hardware(claim, group), *_versions(claim, group), *_variant(group), *_length(group)]
@@ -59,7 +60,8 @@ def held_against_source(claim: Claim, group: Group) -> Findings:
             reasons.append(f"{DIFFERENCE_WORDS[kind]}: {text}; {NO_SCOPE}")
     if (uneven := _uneven(group)) is not None:
         reasons.append(uneven)
-    return Findings(tuple(reasons), (*notes, *_record_notes(claim, group)))
+    notes += [*_record_notes(claim, group), *_failed(group, observations)]
+    return Findings(tuple(reasons), tuple(notes))
 
 
 def why_no_group(claim: Claim, selection: Selection, observations: Observations) -> tuple[str, ...]:
@@ -168,8 +170,26 @@ def _record_notes(claim: Claim, group: Group) -> Iterable[str]:
             others, own = (", ".join(map(str, steps)) for steps in (one.other_lengths, one.steps))
             yield f"cell {one.name!r}: records of {others} steps are left for those of {own}"
     yield from _certificates(group)
+    by_cell = {one.name: " and ".join(sorted({str(row["study"]) for row in _dicts(one)})) for one in group.cells}
+    if len(set(by_cell.values())) > 1:
+        listed = ", ".join(f"{name}: {studies}" for name, studies in by_cell.items())
+        yield f"the cells are of different studies, so that a block shares its seed but not its time ({listed})"
     if set(claim.outcomes) - SAME_ON_EVERY_MACHINE:
         yield from _disturbed(group)
+
+
+def _failed(group: Group, observations: Observations) -> Iterable[str]:
+    """Trials of a cell that did not complete: its numbers are those of the others."""
+    for one in group.cells:
+        failed = [trial for trial in observations.excluded if _was_meant(one.cell.select, trial)]
+        if failed:
+            yield f"cell {one.name!r}: its numbers are without {_how_ended(failed)}"
+
+
+def _how_ended(failed: Sequence[Excluded]) -> str:
+    kinds = Counter(one.termination for one in failed)
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return f"{len(failed)} trial{'s' if len(failed) != 1 else ''} that did not complete ({listed})"
 
 
 def _disturbed(group: Group) -> Iterable[str]:
@@ -212,10 +232,8 @@ def _why_empty(select: Mapping[str, Any], observations: Observations) -> str:
     """What there is in place of a selection: trials that failed, or near values of its columns."""
     failed = [one for one in observations.excluded if _was_meant(select, one)]
     if failed:
-        kinds = Counter(one.termination for one in failed)
         first = failed[0]
-        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-        return f": only failed trials ({listed}; {first.trial.id}: {first.reason})"
+        return f", only {_how_ended(failed)}; {first.trial.id}: {first.reason}"
     for column, value in select.items():
         there = sorted({text_of(one) for one in observations.frame[column].dropna().tolist()})
         values = value if isinstance(value, tuple) else (value,)
@@ -235,9 +253,8 @@ def _was_meant(select: Mapping[str, Any], excluded: Excluded) -> bool:
     """Whether a trial that did not complete would have been of a selection."""
     if "framework" in select and excluded.framework not in _values(select["framework"]):
         return False
-    try:
-        specification = Record.read(Path(excluded.trial.path)).specification
-    except DlgaugeError:
+    specification = _specification(excluded.trial.path)
+    if specification is None:
         return "framework" in select
     for part in ("workload", "setting", "profile"):
         named = specification.get(part)
@@ -246,6 +263,15 @@ def _was_meant(select: Mapping[str, Any], excluded: Excluded) -> bool:
             return False
     rate = specification.get("setting", {}).get("learning_rate", {})
     return "policy" not in select or rate.get("policy") in _values(select["policy"])
+
+
+@lru_cache(maxsize=10_000)
+def _specification(path: str) -> dict[str, Any] | None:
+    """Of a record, which never changes; None where it cannot be read."""
+    try:
+        return Record.read(Path(path)).specification
+    except DlgaugeError:
+        return None
 
 
 def _values(value: Any) -> Sequence[Any]:
@@ -274,5 +300,4 @@ def _short(text: str) -> str:
 
 
 def _dicts(one: CellRecords) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = one.rows.to_dict("records")
-    return found
+    return [{str(key): value for key, value in row.items()} for row in one.rows.to_dict("records")]

@@ -146,7 +146,7 @@ def evaluate_claim(claim: Claim, observations: Observations) -> list[Evaluation]
     several = len(selection.groups) > 1
     found = []
     for group in selection.groups:
-        one = _of_group(claim, group)
+        one = _of_group(claim, group, observations)
         if several:
             told = f"one of {len(selection.groups)} sets of conditions of its records, each evaluated by itself"
             one = replace(one, notes=(told, *one.notes))
@@ -154,8 +154,8 @@ def evaluate_claim(claim: Claim, observations: Observations) -> list[Evaluation]
     return found
 
 
-def _of_group(claim: Claim, group: Group) -> Evaluation:
-    found = held_against_source(claim, group)
+def _of_group(claim: Claim, group: Group, observations: Observations) -> Evaluation:
+    found = held_against_source(claim, group, observations)
     records = _records(group)
     if found.reasons:
         return Evaluation(

@@ -42,8 +42,23 @@ def test_no_record_at_all() -> None:
 def test_a_cell_with_failed_trials_only_says_how_they_ended() -> None:
     failed = [record("torch", block, termination="out_of_memory", reason="limit 1 GiB") for block in (1, 2)]
     one = verdict(claim(FASTER, TWO), [*records("caffe", [10, 11]), *failed])
-    assert "only failed trials (2 out_of_memory" in not_comparable(one)
+    assert "no completed record, only 2 trials that did not complete (2 out_of_memory)" in not_comparable(one)
     assert "limit 1 GiB" in one.reasons[0]
+
+
+def test_failed_trials_beside_completed_ones_are_counted_in_a_note() -> None:
+    failed = [record("torch", 7, termination="diverged", reason="loss"), record("torch", 8, termination="killed")]
+    one = verdict(claim(FASTER, TWO), [*pair(), *failed])
+    assert (one.verdict, one.n) == (Verdict.SUPPORTED, 3)
+    assert "cell 'torch': its numbers are without 2 trials that did not complete (1 diverged, 1 killed)" in one.notes
+    assert not any("cell 'caffe'" in note for note in one.notes)
+
+
+def test_cells_of_different_studies_share_seeds_only_and_it_is_said() -> None:
+    found = [*records("caffe", [10, 10.1, 9.9], study="a"), *records("torch", [20, 20.3, 19.8], study="b")]
+    one = verdict(claim(FASTER, TWO), found)
+    assert one.verdict is Verdict.SUPPORTED
+    assert any("different studies" in note and "caffe: a, torch: b" in note for note in one.notes)
 
 
 def test_failed_trials_of_another_workload_are_not_blamed(tmp_path: Path) -> None:
@@ -51,7 +66,7 @@ def test_failed_trials_of_another_workload_are_not_blamed(tmp_path: Path) -> Non
     write_record(tmp_path, "torch", 1, termination="crashed", reason="lost")
     cells = {name: {"select": {"framework": name, "workload": "other"}} for name in TWO}
     (one,) = evaluate_claim(claim(FASTER, cells), observations(tmp_path))
-    assert "failed trials" not in not_comparable(one)
+    assert "did not complete" not in not_comparable(one)
     assert "workload other" in one.reasons[0]
 
 
