@@ -10,6 +10,7 @@ from harness.analysis.correlation.alignment import without_blocks
 from harness.analysis.correlation.associations import benjamini_hochberg
 from harness.analysis.correlation.jackknife import groups_of, jackknife, over_blocks
 from harness.analysis.correlation.kendall import tau
+from harness.analysis.correlation.permutation import permutation_p
 from harness.analysis.correlation.ranks import midranks, rank_correlations
 
 BLOCKS = np.repeat(np.arange(6), 12)
@@ -137,3 +138,13 @@ def test_a_block_that_lacks_a_cell_is_not_taken_for_a_fast_one() -> None:
 def test_benjamini_hochberg_by_hand() -> None:
     assert benjamini_hochberg([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.04, 0.04])
     assert benjamini_hochberg([]) == []
+
+
+def test_permutations_inside_blocks() -> None:
+    """Three levels in perfect order in two blocks: 2 of the 36 orders are as strong."""
+    levels, blocks = np.tile([1.0, 2.0, 3.0], 2), np.repeat([0, 1], 3)
+    outcome = levels + 10.0 * blocks
+    aligned = outcome - np.repeat([2.0, 12.0], 3)
+    assert permutation_p(levels, aligned, blocks, draws=3999) == pytest.approx(2 / 36, abs=0.012)
+    assert permutation_p(np.tile(levels, 3), np.tile(aligned, 3), np.repeat(np.arange(6), 3)) == pytest.approx(0.001)
+    assert permutation_p(levels, np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.0]), blocks) == 1.0
