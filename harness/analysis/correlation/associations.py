@@ -136,21 +136,21 @@ def _controls(scope: Scope, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 def _ranked_rows(
     scope: Scope, keys: Sequence[str], ranked: RankCorrelations, mask: NDArray[np.bool_], blocks: NDArray[np.int64]
 ) -> Iterable[Association]:
-    count = int(blocks.max()) + 1
+    count, trials = int(blocks.max()) + 1, int(mask.sum())
     for kind, value, without in (
         (SPEARMAN, ranked.spearman, ranked.spearman_without),
         (PARTIAL, ranked.partial, ranked.partial_without),
     ):
-        spread = jackknife(value, without, correlations=True)
+        spread = jackknife(value, without, correlations=True, most=1 - 6 / trials**3)  # half a swap of neighbours
         for i, factor in enumerate(scope.ordered):
             varies = varies_within(scope, factor, mask)
             for j, key in enumerate(keys):
                 if not varies:
-                    yield _row(scope, key, factor, kind, ONLY_BETWEEN, int(mask.sum()), count)
+                    yield _row(scope, key, factor, kind, ONLY_BETWEEN, trials, count)
                     continue
                 at = (i, j)
                 missing = ONE_VALUE if kind == SPEARMAN or np.isnan(ranked.spearman[at]) else EXPLAINED
-                yield _filled(scope, key, factor, kind, float(value[at]), spread, at, int(mask.sum()), count, missing)
+                yield _filled(scope, key, factor, kind, float(value[at]), spread, at, trials, count, missing)
 
 
 def _kendall_row(
@@ -170,7 +170,7 @@ def _kendall_row(
         why = f"too large for the exact count of pairs: {distinct} levels, {trials} trials"
         return _row(scope, key, factor, KENDALL, why, trials, count)
     value, without = tau(levels, outcome, blocks)
-    spread = jackknife(np.array([value]), without[:, None], correlations=True)
+    spread = jackknife(np.array([value]), without[:, None], correlations=True, most=1 - 2 / trials**2)
     return _filled(scope, key, factor, KENDALL, value, spread, (0,), trials, count, ONE_VALUE)
 
 
@@ -201,7 +201,7 @@ def _filled(
     reason = None
     if blocks < FEWEST_BLOCKS:
         reason = too_few_blocks(blocks)
-    elif abs(value) == 1.0 or high - low < ROUNDING:
+    elif abs(value) > 1 - ROUNDING or high - low < ROUNDING:
         reason = SAME_EVERYWHERE
     elif not np.isfinite(low) or not np.isfinite(high):
         reason = NOT_WITHOUT

@@ -80,7 +80,7 @@ def mixed_conditions(frame: pd.DataFrame) -> list[Problem]:
     for where, own in frame.groupby(named, sort=True):
         certificates = own["certificate"].fillna("none").astype(str).value_counts()
         if len(certificates) > 1:
-            told = ", ".join(f"{name[:12]} for {count} trials" for name, count in certificates.items())
+            told = ", ".join(f"{str(name)[:12]} for {count} trials" for name, count in certificates.items())
             problems.append(
                 Problem("mixed_certificates", f"{where}: more than one parity certificate: {told}", _ids(own))
             )

@@ -1,8 +1,9 @@
 """The test for what is the same in every block: permutations inside blocks.
 
-Where leaving out any block changes nothing, the jackknife has no spread and no test. If the factor did nothing, any order of
-a block's outcomes would be as likely as the one found; the p-value is the share of such orders, drawn at random, whose
-rank correlation is as strong (R. A. Fisher, The Design of Experiments, section 21; B. F. J. Manly, Randomization, chapter 1).
+Where leaving out any block changes nothing, the jackknife has no spread and no test. If the factor did nothing, any
+order of a block's outcomes would be as likely as the one found; the p-value is the share of such orders, drawn at
+random, whose rank correlation is as strong (R. A. Fisher, The Design of Experiments, section 21; B. F. J. Manly,
+Randomization, chapter 1).
 """
 
 from __future__ import annotations

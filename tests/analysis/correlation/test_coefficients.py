@@ -116,6 +116,11 @@ def test_an_interval_of_a_coefficient_stays_between_minus_one_and_one() -> None:
     assert -1 <= spread.low[0] < 0.95 < spread.high[0] <= 1
 
 
+def test_a_coefficient_of_one_without_one_block_leaves_an_interval() -> None:
+    spread = jackknife(np.array([0.98]), np.array([[0.97], [1.0], [0.975]]), correlations=True, most=1 - 6 / 12**3)
+    assert -1 < spread.low[0] < 0.98 < spread.high[0] < 1
+
+
 def test_blocks_are_taken_out_wholly_where_they_are_complete() -> None:
     chance = np.random.default_rng(4)
     cells = np.tile(np.arange(4), 5)
