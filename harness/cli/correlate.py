@@ -90,8 +90,8 @@ def _correlations(
             if studies or len(there) == 1:
                 raise
             problems.append(error)
-    for error in problems:
-        typer.echo(f"left out: {error.what}", err=True)
+    for problem in problems:
+        typer.echo(f"left out: {problem.what}", err=True)
     if not found:
         raise problems[0]
     return found

@@ -148,7 +148,7 @@ def _draw(panel: Axes, one: Dependence, ink: Ink, ordered: bool) -> None:
     above = [float(_or(one.highs[i], one.means[i])) / scale - mean for mean, i in zip(means, told, strict=True)]
     places = [one.levels[i] if ordered else str(one.levels[i]) for i in told]
     panel.errorbar(
-        places,  # type: ignore[arg-type]
+        places,
         means,
         yerr=[[max(0.0, one) for one in below], [max(0.0, one) for one in above]],
         fmt=f"{MARKERS.get(ink.symbol, 'o')}-" if ordered else MARKERS.get(ink.symbol, "o"),

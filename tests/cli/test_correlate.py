@@ -71,6 +71,17 @@ def test_json_holds_numbers_unrounded_with_the_trials_behind_them(store: Path) -
         assert sentence["rows"], "a sentence without numbers"
 
 
+def test_an_order_that_is_the_same_in_every_block_has_a_test_and_no_interval(tmp_path: Path) -> None:
+    for seed in (1, 2, 3, 4):
+        for batch in (16, 32, 64, 128):
+            write_batch(tmp_path, "torch", seed, batch, summary={"peak_memory_bytes": 2.0**30 + batch + seed})
+    rows = correlation(tmp_path, "--outcomes", "peak_memory_bytes")["associations"]
+    for row in rows:
+        assert row["low"] is None
+        assert row["q"] == pytest.approx(0.001)
+        assert "p by permutations inside blocks" in row["reason"]
+
+
 def test_saturation_is_found(store: Path) -> None:
     knee = next(
         one for one in correlation(store)["knees"] if (one["scope"], one["outcome"]) == ("torch", "samples_per_s")

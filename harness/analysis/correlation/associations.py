@@ -11,6 +11,7 @@ import numpy as np
 from harness.analysis.correlation.factors import Factor, indicator_columns
 from harness.analysis.correlation.jackknife import FEWEST_BLOCKS, Spread, jackknife
 from harness.analysis.correlation.kendall import tau, too_large
+from harness.analysis.correlation.permutation import permutation_p
 from harness.analysis.correlation.ranks import RankCorrelations, rank_correlations
 from harness.analysis.correlation.scopes import POOLED, Scope, aligned_outcomes
 
@@ -21,6 +22,9 @@ SPEARMAN, KENDALL, PARTIAL = "spearman", "kendall", "partial"
 KINDS = (SPEARMAN, KENDALL, PARTIAL)
 FALSE_DISCOVERY_RATE = 0.05
 SAME_EVERYWHERE = "the same without each block: there is no spread to make an interval of"
+PERMUTED = "; p by permutations inside blocks"
+ROUNDING = 1e-9
+"""Widths of intervals below this come from rounding."""
 NOT_WITHOUT = "no interval: without one of the blocks the coefficient does not exist"
 NO_ORDER = "its levels have no order: see effects and shares"
 ONE_VALUE = "outcome or factor has one value, apart from the blocks"
@@ -109,10 +113,18 @@ def _of_scope(scope: Scope, outcomes: Sequence[str]) -> Iterable[Association]:
         levels = np.stack([scope.frame[f.name].to_numpy(dtype=float)[mask] for f in ordered], axis=1)
         blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
         ranked = rank_correlations(levels, aligned, _controls(scope, mask), blocks)
-        yield from _ranked_rows(scope, keys, ranked, mask, blocks)
+        rows = [*_ranked_rows(scope, keys, ranked, mask, blocks)]
         for index, factor in enumerate(ordered):
             for place, key in enumerate(keys):
-                yield _kendall_row(scope, key, factor, levels[:, index], aligned[:, place], blocks, mask)
+                rows.append(_kendall_row(scope, key, factor, levels[:, index], aligned[:, place], blocks, mask))
+        alone = len(scope.factors) == 1
+        strata = blocks * (int(scope.frameworks.max()) + 1) + scope.frameworks[mask]
+        names = [factor.name for factor in ordered]
+        for row in rows:
+            if row.reason == SAME_EVERYWHERE and (alone or row.kind != PARTIAL):
+                pair = levels[:, names.index(row.factor)], aligned[:, keys.index(row.outcome)]
+                row = replace(row, p=permutation_p(*pair, strata), reason=SAME_EVERYWHERE + PERMUTED)
+            yield row
 
 
 def _controls(scope: Scope, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -124,21 +136,21 @@ def _controls(scope: Scope, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 def _ranked_rows(
     scope: Scope, keys: Sequence[str], ranked: RankCorrelations, mask: NDArray[np.bool_], blocks: NDArray[np.int64]
 ) -> Iterable[Association]:
-    count = int(blocks.max()) + 1
+    count, trials = int(blocks.max()) + 1, int(mask.sum())
     for kind, value, without in (
         (SPEARMAN, ranked.spearman, ranked.spearman_without),
         (PARTIAL, ranked.partial, ranked.partial_without),
     ):
-        spread = jackknife(value, without, correlations=True)
+        spread = jackknife(value, without, correlations=True, most=1 - 6 / trials**3)  # half a swap of neighbours
         for i, factor in enumerate(scope.ordered):
             varies = varies_within(scope, factor, mask)
             for j, key in enumerate(keys):
                 if not varies:
-                    yield _row(scope, key, factor, kind, ONLY_BETWEEN, int(mask.sum()), count)
+                    yield _row(scope, key, factor, kind, ONLY_BETWEEN, trials, count)
                     continue
                 at = (i, j)
                 missing = ONE_VALUE if kind == SPEARMAN or np.isnan(ranked.spearman[at]) else EXPLAINED
-                yield _filled(scope, key, factor, kind, float(value[at]), spread, at, int(mask.sum()), count, missing)
+                yield _filled(scope, key, factor, kind, float(value[at]), spread, at, trials, count, missing)
 
 
 def _kendall_row(
@@ -158,7 +170,7 @@ def _kendall_row(
         why = f"too large for the exact count of pairs: {distinct} levels, {trials} trials"
         return _row(scope, key, factor, KENDALL, why, trials, count)
     value, without = tau(levels, outcome, blocks)
-    spread = jackknife(np.array([value]), without[:, None], correlations=True)
+    spread = jackknife(np.array([value]), without[:, None], correlations=True, most=1 - 2 / trials**2)
     return _filled(scope, key, factor, KENDALL, value, spread, (0,), trials, count, ONE_VALUE)
 
 
@@ -189,7 +201,7 @@ def _filled(
     reason = None
     if blocks < FEWEST_BLOCKS:
         reason = too_few_blocks(blocks)
-    elif abs(value) == 1.0 or low == high:
+    elif abs(value) > 1 - ROUNDING or high - low < ROUNDING:
         reason = SAME_EVERYWHERE
     elif not np.isfinite(low) or not np.isfinite(high):
         reason = NOT_WITHOUT

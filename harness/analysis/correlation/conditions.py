@@ -76,11 +76,11 @@ def _part_words(host: str, several: bool, dataset: str, content: str, mixed: set
 def mixed_conditions(frame: pd.DataFrame) -> list[Problem]:
     """Versions and parity certificates that differ among the trials of one framework and workload."""
     problems = []
-    for (framework, workload), own in frame.groupby(["framework", "workload"], sort=True, dropna=False):
-        where = f"{framework} on {workload}"
+    named = frame["framework"].astype(str) + " on " + frame["workload"].astype(str)
+    for where, own in frame.groupby(named, sort=True):
         certificates = own["certificate"].fillna("none").astype(str).value_counts()
         if len(certificates) > 1:
-            told = ", ".join(f"{name[:12]} for {count} trials" for name, count in certificates.items())
+            told = ", ".join(f"{str(name)[:12]} for {count} trials" for name, count in certificates.items())
             problems.append(
                 Problem("mixed_certificates", f"{where}: more than one parity certificate: {told}", _ids(own))
             )

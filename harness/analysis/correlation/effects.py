@@ -188,20 +188,37 @@ def _effect(
         slopes, logarithmic = np.full_like(slopes, np.nan), None
     mean, spread = over_blocks(slopes)
     scale = 1.0 if logarithmic is not None else largest
-    difference = [_number(one) for one in (mean, spread.low, spread.high)]
-    ratio: list[float | None] = [None, None, None]
+    difference = (_number(mean), _number(spread.low), _number(spread.high))
+    ratio: tuple[float | None, float | None, float | None] = (None, None, None)
     p = _number(spread.p)
     if logarithmic is not None:
         mean, spread = over_blocks(logarithmic)
-        ratio = [
-            None if (one := _number(value)) is None else float(np.exp(one)) for value in (mean, spread.low, spread.high)
-        ]
+        ratio = (_power(mean), _power(spread.low), _power(spread.high))
         p = _number(spread.p)
     if not float(spread.standard_error) > ROUNDING * scale:
         p = None  # what spread there is comes from rounding
     return Effect(
-        "", scope, key, contrast.factor.name, contrast.change, *difference, *ratio, p, None, trials, blocks, reason
+        id="",
+        scope=scope,
+        outcome=key,
+        factor=contrast.factor.name,
+        change=contrast.change,
+        difference=difference[0],
+        difference_low=difference[1],
+        difference_high=difference[2],
+        ratio=ratio[0],
+        ratio_low=ratio[1],
+        ratio_high=ratio[2],
+        p=p,
+        q=None,
+        trials=trials,
+        blocks=blocks,
+        reason=reason,
     )
+
+
+def _power(logarithm: NDArray[np.float64]) -> float | None:
+    return float(np.exp(logarithm)) if np.isfinite(logarithm) else None
 
 
 def _number(value: NDArray[np.float64]) -> float | None:

@@ -198,7 +198,8 @@ def _distinct(column: pd.Series, ordered: bool) -> tuple[list[Any], NDArray[np.i
     import pandas as pd
 
     try:
-        inverse, values = pd.factorize(column, use_na_sentinel=False)
+        inverse, distinct = pd.factorize(column, use_na_sentinel=False)
+        values = list(distinct)
     except TypeError:  # a list or a mapping among the values
         inverse, values = np.arange(len(column)), list(column)
     return [_level(value, ordered) for value in values], np.asarray(inverse, dtype=np.int64)

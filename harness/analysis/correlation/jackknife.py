@@ -50,7 +50,9 @@ def groups_of(blocks: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64],
     return blocks % max(groups, 1), groups
 
 
-def jackknife(whole: NDArray[np.float64], without: NDArray[np.float64], *, correlations: bool = False) -> Spread:
+def jackknife(
+    whole: NDArray[np.float64], without: NDArray[np.float64], *, correlations: bool = False, most: float = 1.0
+) -> Spread:
     """Intervals from the estimates of all data and those without each group.
 
     Args:
@@ -59,6 +61,8 @@ def jackknife(whole: NDArray[np.float64], without: NDArray[np.float64], *, corre
         correlations: the estimates lie between -1 and 1 and are handled as Fisher's z = artanh(r), whose distribution
             is nearly normal (R. A. Fisher, Metron 1 (1921)); the standard error is the jackknife's, not 1/sqrt(n - 3),
             which would take trials for independent. An estimate of exactly -1 or 1 has no interval.
+        most: coefficients beyond it count as it: the largest below 1 that so many trials can have, so that one
+            of 1 without a block, whose z is infinite, does not take the interval away.
     """
     from scipy import stats
 
@@ -67,7 +71,9 @@ def jackknife(whole: NDArray[np.float64], without: NDArray[np.float64], *, corre
     if groups < FEWEST_BLOCKS:
         return Spread(nothing, nothing, nothing, nothing)
     with np.errstate(divide="ignore", invalid="ignore"):
-        centre, parts = (np.arctanh(whole), np.arctanh(without)) if correlations else (whole, without)
+        centre, parts = whole, without
+        if correlations:
+            centre, parts = (np.arctanh(np.clip(one, -most, most)) for one in (whole, without))
         parts = np.where(np.isfinite(parts), parts, np.nan)
         centre = np.where(np.isfinite(centre), centre, np.nan)
         variance = (groups - 1) / groups * ((parts - parts.mean(axis=0)) ** 2).sum(axis=0)

@@ -156,12 +156,14 @@ def lags_of_run(record: Record) -> tuple[list[RunLag], str | None]:
         return [], f"fewer than {FEWEST_WINDOWS} windows of {window_ns / 1e6:g} ms"
     uses = _uses(record, samples, edges)
     activities = {name: _share_in(phases, name, edges) for name in PHASES_LOOKED_AT}
-    activities[THROUGHPUT] = _throughput(record, edges)
+    throughput = _throughput(record, edges)
+    if throughput is not None:
+        activities[THROUGHPUT] = throughput
     window_s = window_ns / 1e9
     found = []
     for use, values in uses.items():
         for activity, signal in activities.items():
-            if signal is not None and signal.std() > 0 and values.std() > 0:
+            if signal.std() > 0 and values.std() > 0:
                 found.append(lag_of(signal, values, window_s, record, activity, use))
     return found, None if found else "nothing varies over time in it"
 
@@ -300,12 +302,26 @@ def _of_framework(framework: str, runs: Sequence[RunLag]) -> Lag:
     z = np.array([np.mean([np.arctanh(np.clip(r.at_zero, -most, most)) for r in own]) for own in by_block.values()])
     times = np.array([np.mean([run.lag_s for run in own]) for own in by_block.values()])
     mean, spread = over_blocks(np.stack([z, times], axis=1))
-    numbers = [
-        [float(part[i]) if np.isfinite(part[i]) else None for part in (mean, spread.low, spread.high)] for i in (0, 1)
-    ]
-    back = [None if one is None else float(np.tanh(one)) for one in numbers[0]]
+    z_ends, lag_ends = ([_number(part[i]) for part in (mean, spread.low, spread.high)] for i in (0, 1))
+    back = [None if one is None else float(np.tanh(one)) for one in z_ends]
     return Lag(
-        *("", framework, runs[0].activity, runs[0].use, *back, *numbers[1]),
-        *(max(run.window_s for run in runs), len(runs), len(by_block), tuple(runs)),
+        id="",
+        framework=framework,
+        activity=runs[0].activity,
+        use=runs[0].use,
+        at_zero=back[0],
+        at_zero_low=back[1],
+        at_zero_high=back[2],
+        lag_s=lag_ends[0],
+        lag_low_s=lag_ends[1],
+        lag_high_s=lag_ends[2],
+        resolution_s=max(run.window_s for run in runs),
+        trials=len(runs),
+        blocks=len(by_block),
+        runs=tuple(runs),
         reason=None if len(by_block) >= FEWEST_BLOCKS else too_few_blocks(len(by_block)),
     )
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -65,7 +65,9 @@ def fit_blocks(
                 warnings.simplefilter("always")
                 found = MixedLM(values / unit, design, groups=blocks).fit(reml=True, method=method)
             variance, scale = float(np.asarray(found.cov_re)[0, 0]), float(found.scale)
-            covariance = np.asarray(found.cov_params())[: design.shape[1], : design.shape[1]][skip:, skip:]
+            covariance = np.asarray(found.cov_params(), dtype=np.float64)[: design.shape[1], : design.shape[1]][
+                skip:, skip:
+            ]
         except (np.linalg.LinAlgError, ValueError) as error:
             why = f"MixedLM could not be fitted: {error}"
             continue
@@ -77,8 +79,8 @@ def fit_blocks(
         elif not np.all(np.isfinite(covariance)) or np.any(np.diag(covariance) <= 0):
             why = "MixedLM gives no standard errors"
         else:
-            slopes = unit * np.asarray(found.fe_params)[skip:]
-            return Fit(slopes, unit**2 * covariance, unit**2 * scale, unit**2 * variance, None)
+            slopes = unit * np.asarray(found.fe_params, dtype=np.float64)[skip:]
+            return Fit(slopes, np.asarray(unit**2 * covariance, float), unit**2 * scale, unit**2 * variance, None)
     return fit_fixed(values, intercepts, columns, blocks, degrees, why)
 
 

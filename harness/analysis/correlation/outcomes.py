@@ -36,8 +36,8 @@ DEFAULT_OUTCOMES = (
 )
 
 OF_PHASES = {
-    "cpu_user_seconds": ("CPU user", "s", "CPU time in user mode, sum of the phases"),
-    "cpu_system_seconds": ("CPU system", "s", "CPU time in the kernel, sum of the phases"),
+    "cpu_user_seconds": ("CPU time user", "s", "CPU time in user mode, sum of the phases"),
+    "cpu_system_seconds": ("CPU time system", "s", "CPU time in the kernel, sum of the phases"),
     "package_energy_joules": ("package energy", "J", "energy of the processor package, sum of the phases"),
     "gpu_energy_joules": ("GPU energy", "J", "energy of the trial's GPUs, sum of the phases"),
 }
@@ -57,6 +57,8 @@ def outcome_words(key: str) -> str:
         return extra[0]
     known = SUMMARY_KEYS.get(key)
     words = (known.title or key.replace("_", " ")) if known else key
+    if known and known.unit == "cpu_s":
+        return f"{words} time"
     return words.replace("cores m", "cores used m") if known and known.unit == "cores" else words
 
 

@@ -129,18 +129,21 @@ def _of_outcomes(scope: Scope, factors: Sequence[Factor], keys: Sequence[str], m
     rows = []
     for place, key in enumerate(keys):
         for index, name in enumerate(names):
-            numbers = [
-                float(one) if np.isfinite(one) else None for one in (v[index, place] for v in (whole, low, high))
-            ]
+            value, below, above = (_number(table[index, place]) for table in (whole, low, high))
             why = reason
-            if numbers[0] is None:
+            if value is None:
                 why = "the outcome has one value inside the blocks"
-            elif numbers[1] is None and why is None:
+            elif below is None and why is None:
                 why = "no interval: without one of the blocks no degrees of freedom are left"
             # Pairs that were not taken in are in what is left.
             why = "; ".join(one for one in (why, dropped if name == RESIDUAL else None) if one) or None
-            rows.append(Share("", scope.name, key, name, *numbers, float(degrees[index]), trials, count, why))
+            own = float(degrees[index])
+            rows.append(Share("", scope.name, key, name, value, below, above, own, trials, count, why))
     return rows
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _interval(
@@ -149,6 +152,7 @@ def _interval(
     """Ends of the intervals, made on the scale log((share + chance) / (1 - share)), on which a share spreads evenly.
 
     `chance` is what keeps the numerator positive: a share is never below minus its degrees over those of the residual.
+    A true share lies between 0 and 1, and so do the ends.
     """
     # Of the residual the part that all terms explain together is taken, which has the same scale.
     sign = np.ones(len(whole))[:, None]
@@ -164,7 +168,8 @@ def _interval(
     spread = jackknife(turned(whole), turned(without))
     with np.errstate(over="ignore"):
         ends = [(np.exp(end) - chance) / (1 + np.exp(end)) for end in (spread.low, spread.high)]
-    return np.where(sign > 0, ends[0], 1 - ends[1]), np.where(sign > 0, ends[1], 1 - ends[0])
+    low, high = np.where(sign > 0, ends[0], 1 - ends[1]), np.where(sign > 0, ends[1], 1 - ends[0])
+    return np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
 
 
 def _terms(

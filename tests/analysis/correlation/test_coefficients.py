@@ -10,6 +10,7 @@ from harness.analysis.correlation.alignment import without_blocks
 from harness.analysis.correlation.associations import benjamini_hochberg
 from harness.analysis.correlation.jackknife import groups_of, jackknife, over_blocks
 from harness.analysis.correlation.kendall import tau
+from harness.analysis.correlation.permutation import permutation_p
 from harness.analysis.correlation.ranks import midranks, rank_correlations
 
 BLOCKS = np.repeat(np.arange(6), 12)
@@ -115,6 +116,11 @@ def test_an_interval_of_a_coefficient_stays_between_minus_one_and_one() -> None:
     assert -1 <= spread.low[0] < 0.95 < spread.high[0] <= 1
 
 
+def test_a_coefficient_of_one_without_one_block_leaves_an_interval() -> None:
+    spread = jackknife(np.array([0.98]), np.array([[0.97], [1.0], [0.975]]), correlations=True, most=1 - 6 / 12**3)
+    assert -1 < spread.low[0] < 0.98 < spread.high[0] < 1
+
+
 def test_blocks_are_taken_out_wholly_where_they_are_complete() -> None:
     chance = np.random.default_rng(4)
     cells = np.tile(np.arange(4), 5)
@@ -137,3 +143,13 @@ def test_a_block_that_lacks_a_cell_is_not_taken_for_a_fast_one() -> None:
 def test_benjamini_hochberg_by_hand() -> None:
     assert benjamini_hochberg([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.04, 0.04])
     assert benjamini_hochberg([]) == []
+
+
+def test_permutations_inside_blocks() -> None:
+    """Three levels in perfect order in two blocks: 2 of the 36 orders are as strong."""
+    levels, blocks = np.tile([1.0, 2.0, 3.0], 2), np.repeat([0, 1], 3)
+    outcome = levels + 10.0 * blocks
+    aligned = outcome - np.repeat([2.0, 12.0], 3)
+    assert permutation_p(levels, aligned, blocks, draws=3999) == pytest.approx(2 / 36, abs=0.012)
+    assert permutation_p(np.tile(levels, 3), np.tile(aligned, 3), np.repeat(np.arange(6), 3)) == pytest.approx(0.001)
+    assert permutation_p(levels, np.array([1.0, 2.0, 3.0, 3.0, 2.0, 1.0]), blocks) == 1.0
