@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
@@ -211,7 +212,7 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
     superseded = tuple(reference_to(record) for record in completed if record.path not in counted_paths)
     conditions = _letters(completed)
     listed = dict(conditions.values())
-    keys = dict.fromkeys(key for record in every for key in record.summary)
+    keys = dict.fromkeys(chain.from_iterable(record.manifest["summary"] for record in every))
     shown = select_columns(columns, tuple(keys))
     wanted = (*keys, *(column.key for column in shown))
     cells = tuple(_cell(key, members, conditions, wanted) for key, members in grouped.items())
@@ -254,7 +255,9 @@ def _letters(records: Sequence[Record]) -> Letters:
 
 def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Sequence[str]) -> Cell:
     energies: Counter[str] = Counter()
-    members = [_Member(record, seed_of(record), record.summary, _not_measured_of(record)) for record in records]
+    members = [
+        _Member(record, seed_of(record), record.manifest["summary"], _not_measured_of(record)) for record in records
+    ]
     values = {name: _value(name, members, energies) for name in dict.fromkeys((*keys, *DEFAULT_KEYS))}
     return Cell(
         key=key,
@@ -294,7 +297,7 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     cost = cost_column(key)
     for member in members:
         number, why, parts = _cost(cost, member) if cost else (member.summary.get(key), member.reasons.get(key), ())
-        if isinstance(number, int | float) and not isinstance(number, bool):
+        if number is not None and isinstance(number, (int, float)) and not isinstance(number, bool):
             single.append(float(number))
             by_seed[member.seed] = float(number)
             if parts:
