@@ -295,6 +295,11 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     single: list[float] = []
     own: Counter[str] = Counter()
     cost = cost_column(key)
+    if cost is None:
+        numbers = [member.summary.get(key) for member in members]
+        if set(map(type, numbers)) <= {int, float} and numbers:  # as of most quantities in most cells
+            every = list(map(float, numbers))
+            return Value(summarise(every), {}, dict(zip((member.seed for member in members), every, strict=True)))
     for member in members:
         number, why, parts = _cost(cost, member) if cost else (member.summary.get(key), member.reasons.get(key), ())
         if number is not None and isinstance(number, (int, float)) and not isinstance(number, bool):
