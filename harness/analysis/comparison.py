@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +235,12 @@ Letters = dict[tuple[str, str, str], tuple[str, Conditions]]
 def _letters(records: Sequence[Record]) -> Letters:
     """A letter for each set of conditions, in order of appearance: A, B, … Z, A1, …"""
     found: Letters = {}
+    known: set[Hashable] = set()
     for record in records:
+        token = record.sharing("specification", "host")
+        if token is not None and token in known:
+            continue
+        known.add(token)
         conditions = conditions_of(record)
         if conditions.key not in found:
             number, letter = divmod(len(found), 26)
@@ -289,35 +294,41 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     missing: Counter[str] = Counter()
     single: list[float] = []
     own: Counter[str] = Counter()
+    cost, is_derived = cost_column(key), key in DERIVED
     for member in members:
-        number, why, parts = _number(key, member)
+        number: Any
+        why: Any
+        parts: tuple[str, ...]
+        if cost:
+            number, why, parts = _cost(cost, member)
+        elif is_derived:
+            told = derived(key, member.record)
+            number, why, parts = told.value, told.reason, told.parts
+        else:
+            number, why, parts = member.summary.get(key), member.reasons.get(key), ()
         if isinstance(number, int | float) and not isinstance(number, bool):
             single.append(float(number))
             by_seed[member.seed] = float(number)
-            own.update(["+".join(parts)] if parts else [])
+            if parts:
+                own["+".join(parts)] += 1
         else:
             missing[str(why or "no reason recorded")] += 1
     energies.update(own)
     if len(own) > 1:
-        told = ", ".join(f"{parts} in {count}" for parts, count in sorted(own.items()))
-        missing[f"its trials measured the energy of different parts of the machine ({told})"] += len(single)
+        listed = ", ".join(f"{parts} in {count}" for parts, count in sorted(own.items()))
+        missing[f"its trials measured the energy of different parts of the machine ({listed})"] += len(single)
         return Value(None, dict(missing), {})
     return Value(summarise(single) if single else None, dict(missing), by_seed)
 
 
-def _number(key: str, member: _Member) -> tuple[Any, Any, tuple[str, ...]]:
-    """A value of the summary, or a cost worked out from the record's tables; why there is none; the energy of what."""
-    if cost := cost_column(key):
-        name, percent = cost
-        try:
-            found = cost_to_threshold(member.record, percent)
-        except StoreError as error:  # of one record: the others are compared
-            return None, f"{error.where}: {error.what}" if error.where else error.what, ()
-        return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
-    if key in DERIVED:
-        told = derived(key, member.record)
-        return told.value, told.reason, told.parts
-    return member.summary.get(key), member.reasons.get(key), ()
+def _cost(cost: tuple[str, float], member: _Member) -> tuple[Any, Any, tuple[str, ...]]:
+    """A cost worked out from the record's tables; why there is none; the energy of what."""
+    name, percent = cost
+    try:
+        found = cost_to_threshold(member.record, percent)
+    except StoreError as error:  # of one record: the others are compared
+        return None, f"{error.where}: {error.what}" if error.where else error.what, ()
+    return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
 
 
 def memory_source(record: Record) -> str:

@@ -217,7 +217,7 @@ class _Rows:
         return _Shared(columns, counts.missing)
 
     def _outcomes_of(self, record: Record) -> list[float]:
-        summary = record.manifest["summary"]
+        summary, reasons = record.manifest["summary"], record.manifest["not_measured"]
         values = []
         for key in SUMMARY_KEYS:
             value = summary.get(key)
@@ -225,11 +225,13 @@ class _Rows:
                 values.append(float(value))
             else:
                 values.append(float("nan"))
-                self._note(key, str(record.manifest["not_measured"].get(key) or NO_REASON))
+                self._note(key, str(reasons.get(key) or NO_REASON))
         return values
 
     def _note(self, key: str, reason: str) -> None:
-        self.not_measured.setdefault(key, Counter())[reason] += 1
+        if key not in self.not_measured:
+            self.not_measured[key] = Counter()
+        self.not_measured[key][reason] += 1
 
     def frame(self) -> pd.DataFrame:
         import numpy as np

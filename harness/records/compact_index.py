@@ -67,6 +67,10 @@ class Index:
     Args:
         path: the Parquet file.
 
+    Attributes:
+        rows: how many there are.
+        readers: key of a manifest -> what gives its value for a row; `ABSENT` where the manifest has no such key.
+
     Raises:
         OSError, pyarrow.ArrowException: it cannot be read.
     """
@@ -79,7 +83,7 @@ class Index:
         self._plain: dict[str, list[Any]] = {}
         self._shared: dict[str, SharedColumn] = {}
         self._summary: list[tuple[str, list[Any], list[Any]]] | None = None
-        self._readers: dict[str, Callable[[int], Any]] = {key: self._reader_of(key) for key in KEPT}
+        self.readers: dict[str, Callable[[int], Any]] = {key: self._reader_of(key) for key in KEPT}
 
     def plain(self, name: str) -> list[Any]:
         """A column of numbers or text as a list, None for null."""
@@ -93,19 +97,13 @@ class Index:
             self._shared[name] = SharedColumn(self._file.read(columns=[name]).column(0))
         return self._shared[name]
 
-    def value(self, row: int, key: str) -> Any:
-        """What the manifest of a row's record has under one of `KEPT`; `ABSENT` where it has no such key."""
-        return self._readers[key](row)
-
     def token(self, row: int, keys: tuple[str, ...]) -> Hashable:
         """Equal for rows whose manifests are equal in these keys (the seed of a specification left out).
 
         `host` stands for its machine alone, where it has one.
         """
         codes = [self.shared(MACHINE if key == HOST else key).codes[row] for key in keys]
-        if (
-            HOST in keys and codes[keys.index(HOST)] < 0
-        ):  # a host that does not tell its machine apart: all of it counts
+        if HOST in keys and codes[keys.index(HOST)] < 0:  # its machine is not told apart: all of it counts
             codes.append(self.shared(HOST).codes[row])
         return (id(self), *codes)
 
@@ -142,20 +140,26 @@ class CompactManifest(Mapping[str, Any]):
         StoreError: at the use of a key that is not in the index, where manifest.json cannot be read.
     """
 
-    __slots__ = ("_folder", "_generation", "_index", "_row", "_whole")
+    __slots__ = ("_folder", "_generation", "_index", "_row", "_summary", "_whole")
 
     def __init__(self, generation: Generation, row: int, folder: Path) -> None:
         self._generation = generation
         self._index = generation.index
         self._row = row
         self._folder = folder
+        self._summary: dict[str, Any] | None = None
         self._whole: dict[str, Any] | None = None
 
     def __getitem__(self, key: str) -> Any:
-        if self._whole is None and key in KEPT_SET:
-            value = self._index.value(self._row, key)
+        if key == "summary" and self._summary is not None:
+            return self._summary
+        reader = self._index.readers.get(key) if self._whole is None else None
+        if reader is not None:
+            value = reader(self._row)
             if value is ABSENT:
                 raise KeyError(key)
+            if key == "summary":
+                self._summary = value  # every number of a comparison is asked for by itself
             return value
         return self._read()[key]
 
@@ -183,9 +187,6 @@ class CompactManifest(Mapping[str, Any]):
         if self._whole is None:
             self._whole = read_manifest(self._folder)
         return self._whole
-
-
-KEPT_SET = frozenset(KEPT)
 
 
 def _as_list(column: pa.ChunkedArray) -> list[Any]:
