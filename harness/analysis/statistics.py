@@ -1,4 +1,4 @@
-"""Statistics over seeds: mean, sample standard deviation, t interval, ratios of pairs. Standard library only."""
+"""Statistics over seeds: mean, sample standard deviation, t interval, ratios of pairs."""
 
 from __future__ import annotations
 
@@ -63,56 +63,32 @@ def summarise(values: Sequence[float]) -> Statistics:
 
 
 def t_cumulative(t: float, degrees: int) -> float:
-    """P(T ≤ t) for Student's t with a whole number of degrees of freedom.
-
-    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4: a finite sum, exact.
+    """P(T ≤ t) for Student's t.
 
     Raises:
         ValueError: `degrees` is not positive.
     """
+    from scipy.special import stdtr
+
     if degrees < 1:
         raise ValueError(f"degrees of freedom must be at least 1, got {degrees}")
-    angle = math.atan(t / math.sqrt(degrees))
-    cosine_squared = math.cos(angle) ** 2
-    if degrees % 2 == 0:
-        two_sided = math.sin(angle) * _cosine_series(cosine_squared, degrees // 2, first_odd=1)
-    else:
-        series = _cosine_series(cosine_squared, (degrees - 1) // 2, first_odd=2)
-        two_sided = (angle + math.sin(angle) * math.cos(angle) * series) * 2 / math.pi
-    return 0.5 + two_sided / 2
-
-
-def _cosine_series(cosine_squared: float, terms: int, *, first_odd: int) -> float:
-    """1 + (a/(a+1)) c + (a (a+2))/((a+1)(a+3)) c² + …, `terms` terms, with a = `first_odd` and c = cos²."""
-    total, term = 0.0, 1.0
-    for index in range(terms):
-        total += term
-        numerator = first_odd + 2 * index
-        term *= cosine_squared * numerator / (numerator + 1)
-    return total
+    return float(stdtr(degrees, t))
 
 
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, degrees: int) -> float:
-    """The t with P(T ≤ t) = `probability`, by bisection of `t_cumulative`.
+    """The t with P(T ≤ t) = `probability`.
 
     Raises:
         ValueError: `probability` is outside [0.5, 1) or `degrees` is not positive.
     """
+    from scipy.special import stdtrit
+
     if not 0.5 <= probability < 1:
         raise ValueError(f"probability must be in [0.5, 1), got {probability}")
-    low, high = 0.0, 1.0
-    while t_cumulative(high, degrees) < probability:
-        low, high = high, high * 2
-    for _ in range(200):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        if t_cumulative(middle, degrees) < probability:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    if degrees < 1:
+        raise ValueError(f"degrees of freedom must be at least 1, got {degrees}")
+    return float(stdtrit(degrees, probability))
 
 
 def seeds_for_precision(coefficient_of_variation: float, relative_half_width: float) -> int | None:

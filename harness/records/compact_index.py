@@ -18,6 +18,7 @@ from harness.records.compact_columns import (
     SUMMARY_NAMES,
     SUMMARY_OTHER,
     TEXT_KEYS,
+    TRAIN_ENERGY,
     float_column,
     integer_column,
 )
@@ -183,6 +184,11 @@ class CompactManifest(Mapping[str, Any]):
     def token(self, keys: tuple[str, ...]) -> Hashable:
         """Equal for compacted records whose manifests are equal in these keys (`Index.token`)."""
         return self._index.token(self._row, keys)
+
+    def train_energy(self) -> list[dict[str, Any]]:
+        """Of each `train` phase the energies (`compact_columns.train_energy`)."""
+        found: list[dict[str, Any]] = self._index.shared(TRAIN_ENERGY).value(self._row)
+        return found
 
     @property
     def place(self) -> tuple[Generation, int]:
