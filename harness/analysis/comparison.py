@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.beside import ArmPair, Drift, a_a_pairs, drifts
@@ -233,7 +234,7 @@ def _compare_matrix(records: Iterable[Record], columns: Sequence[str]) -> Compar
     superseded = tuple(reference_to(record) for record in completed if record.path not in counted_paths)
     conditions = _letters(completed)
     listed = dict(conditions.values())
-    keys = dict.fromkeys(key for record in every for key in record.summary)
+    keys = dict.fromkeys(chain.from_iterable(record.manifest["summary"] for record in every))
     shown = select_columns(columns, tuple(keys))
     wanted = (*keys, *(column.key for column in shown), *DERIVED)
     cells = tuple(_cell(key, members, conditions, wanted) for key, members in grouped.items())
@@ -280,7 +281,9 @@ def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Se
     energies: Counter[str] = Counter()
     parts: Counter[str] = Counter()
     certificates = [record.parity_certificate for record in records]
-    members = [_Member(record, seed_of(record), record.summary, _not_measured_of(record)) for record in records]
+    members = [
+        _Member(record, seed_of(record), record.manifest["summary"], _not_measured_of(record)) for record in records
+    ]
     values = {
         name: _value(name, members, parts if name == TRAINING_JOULES else energies)
         for name in dict.fromkeys((*keys, *DEFAULT_KEYS))
@@ -323,6 +326,11 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     single: list[float] = []
     own: Counter[str] = Counter()
     cost = cost_column(key)
+    if not cost and key not in DERIVED:
+        numbers = [member.summary.get(key) for member in members]
+        if set(map(type, numbers)) <= {int, float} and numbers:  # as of most quantities in most cells
+            every = list(map(float, numbers))
+            return Value(summarise(every), {}, dict(zip((member.seed for member in members), every, strict=True)))
     for member in members:
         number, why, parts = _number(key, cost, member)
         if isinstance(number, int | float) and not isinstance(number, bool):
@@ -334,8 +342,8 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
             missing[str(why or "no reason recorded")] += 1
     energies.update(own)
     if len(own) > 1:
-        told = ", ".join(f"{parts} in {count}" for parts, count in sorted(own.items()))
-        missing[f"its trials measured the energy of different parts of the machine ({told})"] += len(single)
+        listed = ", ".join(f"{parts} in {count}" for parts, count in sorted(own.items()))
+        missing[f"its trials measured the energy of different parts of the machine ({listed})"] += len(single)
         return Value(None, dict(missing), {})
     return Value(summarise(single) if single else None, dict(missing), by_seed)
 

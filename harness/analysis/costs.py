@@ -66,7 +66,7 @@ def derived(key: str, record: Record) -> Derived:
 
 def training_joules(record: Record) -> Derived:
     """Energy in the `train` phases: the sum of the parts of the machine whose counter covers all of them."""
-    phases = [phase for phase in record.phases if phase.get("phase") == "train"]
+    phases = record.train_energy
     sums: dict[str, float] = {}
     for part, key in ENERGY_KEYS.items():
         values = [number(phase.get(key)) for phase in phases]

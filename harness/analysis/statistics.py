@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import mul
 
 CONFIDENCE = 0.95
 """Confidence level of every interval in a comparison."""
@@ -50,12 +51,13 @@ def summarise(values: Sequence[float]) -> Statistics:
     """
     if not values:
         raise ValueError("no values to summarise")
-    if not all(math.isfinite(value) for value in values):
+    if not all(map(math.isfinite, values)):
         raise ValueError(f"values must be finite, got {list(values)}")
     n = len(values)
     mean = statistics.fmean(values)
+    apart = [value - mean for value in values]
     # Two passes with exact sums: to the last digits what `statistics.stdev` gives, in a tenth of its time.
-    sd = math.sqrt(math.fsum((value - mean) * (value - mean) for value in values) / (n - 1)) if n > 1 else None
+    sd = math.sqrt(math.fsum(map(mul, apart, apart)) / (n - 1)) if n > 1 else None
     half_width = None if sd is None else t_quantile((1 + CONFIDENCE) / 2, n - 1) * sd / math.sqrt(n)
     return Statistics(n, mean, sd, min(values), max(values), half_width)
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.records.cost import ENERGY_KEYS
 from harness.records.schema import TABLES
 from harness.records.summary_keys import SUMMARY_KEYS
 
@@ -24,6 +25,9 @@ NUMBER_KEYS = ("repetition", "schema_version")
 
 JSON_KEYS = (
     "dlgauge_version",
+    "t_begin_ns",
+    "t_worker_ns",
+    "t_end_ns",
     "varied",
     "overrides",
     "termination",
@@ -49,6 +53,8 @@ SUMMARY_NAMES = "summary_names"
 """Column of the keys of the summary, in their order, as JSON."""
 SUMMARY_OTHER = "summary_other"
 """Column of the values of the summary that have no column, as JSON."""
+TRAIN_ENERGY = "train_energy"
+"""Column of the energies of the `train` phases (`train_energy`): all that comparisons ask of the phases, as JSON."""
 
 KEPT = (*TEXT_KEYS, *NUMBER_KEYS, *JSON_KEYS, SPECIFICATION, HOST, "summary")
 """Keys of a manifest that the index can answer for."""
@@ -89,11 +95,19 @@ def index_schema() -> pa.Schema:
     fields += [("mtime_ns", pa.int64()), ("bytes", pa.int64()), (SEED, pa.int64())]
     fields += [(key, shared if key == "study" else pa.string()) for key in TEXT_KEYS]
     fields += [(key, pa.int64()) for key in NUMBER_KEYS]
-    fields += [(key, shared) for key in (*JSON_KEYS, SPECIFICATION, HOST, MACHINE, SUMMARY_NAMES, SUMMARY_OTHER)]
+    fields += [
+        (key, shared) for key in (*JSON_KEYS, SPECIFICATION, HOST, MACHINE, SUMMARY_NAMES, SUMMARY_OTHER, TRAIN_ENERGY)
+    ]
     for key in SUMMARY_KEYS:
         fields += [(float_column(key), pa.float64()), (integer_column(key), pa.int64())]
     fields += [(name, pa.int64()) for table in TABLES for name in table_columns(table)]
     return pa.schema(fields)
+
+
+def train_energy(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of each `train` phase of a manifest the energies, under the keys of `ENERGY_KEYS`; None where it has none."""
+    phases = [one for one in manifest.get("phases") or [] if one.get("phase") == "train"]
+    return [{key: one.get(key) for key in ENERGY_KEYS.values()} for one in phases]
 
 
 def index_row(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +130,7 @@ def index_row(manifest: Mapping[str, Any]) -> dict[str, Any]:
     elif "host" in manifest:
         row[HOST] = _text(host)
     row |= _summary_columns(summary)
+    row[TRAIN_ENERGY] = _text(train_energy(manifest))
     for key in TEXT_KEYS:
         _text(row[key])
     if not all(_is_whole(row[key]) for key in NUMBER_KEYS):

@@ -18,6 +18,7 @@ from harness.records.compact_columns import (
     SUMMARY_NAMES,
     SUMMARY_OTHER,
     TEXT_KEYS,
+    TRAIN_ENERGY,
     float_column,
     integer_column,
 )
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 ABSENT = object()
 """In place of a value that the manifest does not have."""
+
+_KEYS = list(SUMMARY_KEYS)
 
 MOST_KEPT_PARSED = 4096
 """A column with more different values than this is parsed at each use: keeping them would take more than they save."""
@@ -82,7 +85,7 @@ class Index:
         self.rows = int(self._file.metadata.num_rows)
         self._plain: dict[str, list[Any]] = {}
         self._shared: dict[str, SharedColumn] = {}
-        self._summary: list[tuple[str, list[Any], list[Any]]] | None = None
+        self._numbers: list[tuple[Any, ...]] | None = None
         self.readers: dict[str, Callable[[int], Any]] = {key: self._reader_of(key) for key in KEPT}
 
     def plain(self, name: str) -> list[Any]:
@@ -122,15 +125,19 @@ class Index:
         return rest if machine is ABSENT else {"machine": machine, **rest}
 
     def _summary_of(self, row: int) -> dict[str, Any]:
-        if self._summary is None:
-            self._summary = [
-                (key, self.plain(float_column(key)), self.plain(integer_column(key))) for key in SUMMARY_KEYS
-            ]
-        values = {key: real[row] if whole[row] is None else whole[row] for key, real, whole in self._summary}
+        if self._numbers is None:
+            self._numbers = list(zip(*(self._numbers_of(key) for key in SUMMARY_KEYS), strict=True))
+        values: dict[str, Any] = dict(zip(SUMMARY_KEYS, self._numbers[row], strict=True))
         other = self.shared(SUMMARY_OTHER).value(row)
         if other is not ABSENT:
             values.update(other)
-        return {key: values[key] for key in self.shared(SUMMARY_NAMES).value(row)}
+        names = self.shared(SUMMARY_NAMES).value(row)
+        return values if names == _KEYS else {key: values[key] for key in names}
+
+    def _numbers_of(self, key: str) -> list[Any]:
+        """The values of a key of the summary: whole numbers as such."""
+        pairs = zip(self.plain(float_column(key)), self.plain(integer_column(key)), strict=True)
+        return [real if whole is None else whole for real, whole in pairs]
 
 
 class CompactManifest(Mapping[str, Any]):
@@ -177,6 +184,11 @@ class CompactManifest(Mapping[str, Any]):
     def token(self, keys: tuple[str, ...]) -> Hashable:
         """Equal for compacted records whose manifests are equal in these keys (`Index.token`)."""
         return self._index.token(self._row, keys)
+
+    def train_energy(self) -> list[dict[str, Any]]:
+        """Of each `train` phase the energies (`compact_columns.train_energy`)."""
+        found: list[dict[str, Any]] = self._index.shared(TRAIN_ENERGY).value(self._row)
+        return found
 
     @property
     def place(self) -> tuple[Generation, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DlgaugeError, StoreError
 from harness.records.certificates import covering_certificate
+from harness.records.compact_columns import train_energy
 from harness.records.compact_index import CompactManifest
 from harness.records.manifest import read_manifest
 from harness.records.schema import TABLES
@@ -126,6 +127,13 @@ class Record:
         """
         by_job = (self.co_location or {}).get("by_job") or []
         return [Record.read(self.path / str(job["folder"])) for job in by_job if job.get("folder")]
+
+    @property
+    def train_energy(self) -> list[dict[str, Any]]:
+        """Of each `train` phase the energies in joules, under the keys of `cost.ENERGY_KEYS`; None where not measured."""
+        if isinstance(self.manifest, CompactManifest):
+            return self.manifest.train_energy()
+        return train_energy(self.manifest)
 
     def sharing(self, *keys: str) -> Hashable | None:
         """Equal for records of one reading whose manifests are equal in these keys: what follows from them is the same.

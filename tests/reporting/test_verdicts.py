@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from harness.analysis import Comparison, compare
@@ -16,6 +18,7 @@ from harness.records import Store
 from harness.reporting import write_report
 from harness.reporting.machine_readable import to_json
 from harness.reporting.statistics_tables import statistics_tables
+from harness.reporting.terminal import terminal
 from harness.reporting.text import latex, markdown, plain
 from harness.reporting.verdicts import seed_text, stable_line, verdict_lines
 from harness.study.seeds import parse_seeds
@@ -203,6 +206,25 @@ def test_a_reference_and_a_margin_on_the_command_line(tmp_path: Path) -> None:
     for arguments, words in ((["--equivalence", "3"], "percentage"), (["--statistics", "-f", "csv"], "no CSV form")):
         refused = CliRunner().invoke(app, ["compare", str(tmp_path), *arguments])
         assert refused.exit_code != 0 and words in str(refused.exception)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_terminal_shows_the_statistics_uncut(tmp_path: Path, width: int) -> None:
+    fill(tmp_path, {"torch": 10.0, "tensorflow": 12.0, "caffe": 15.0}, 6)
+    comparison = compared(tmp_path)
+    judgement = judge(comparison, Options(fronts=True))
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(terminal(comparison, tmp_path, width, judgement, statistics=True))
+    text = capture.get()
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text
+    (table,) = statistics_tables(judgement)
+    shown = "".join(text.split())
+    assert all(pair.row in shown for pair in judgement.families[0].pairs)
+    if width == 200:
+        assert all("".join(cell.split()) in shown for row in table.rows for cell in row)
+    assert "Friedman" in shown and "onthefront" in shown
 
 
 def test_a_reference_need_not_be_in_every_study(tmp_path: Path) -> None:
