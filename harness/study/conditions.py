@@ -147,11 +147,11 @@ def read_conditions(
     conditions = []
     for index, entry in enumerate(given if isinstance(given, list) else []):
         when, reason = (entry.get("when"), entry.get("reason")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(when, dict) or not isinstance(reason, str):
-            continue  # which the validation of the file tells
+        if not isinstance(when, dict):
+            continue  # which the validation of the file tells, as it does a reason that is missing
         place: KeyPath = ("leave_out", index, "when")
         lines = [_read_line(document, (*place, key), key, value, names, problems) for key, value in when.items()]
-        conditions.append(Condition(tuple(one for one in lines if one), reason, document.where(place)))
+        conditions.append(Condition(tuple(one for one in lines if one), str(reason), document.where(place)))
     return conditions
 
 
