@@ -27,6 +27,8 @@ from harness.yaml_files import YamlDocument
 
 NAMES = ("framework", "workload", "setting", "profile")
 """Keys of a condition that stand for the name of a part of the cell."""
+PLACES = ("jobs", "cores")
+"""Keys of a condition for how many jobs run side by side, and on which cores; null where a study says neither."""
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "at_least": lambda found, bound: found >= bound,
@@ -50,12 +52,12 @@ class CellValues:
     """What conditions look at.
 
     Attributes:
-        names: framework, workload, setting and profile by name.
+        names: framework, workload, setting and profile by name, `jobs` and `cores` where the study varies them.
         setting, profile: plain values, with what the study sets in them.
         cpus: how many CPUs `all` stands for.
     """
 
-    names: Mapping[str, str]
+    names: Mapping[str, Any]
     setting: Mapping[str, Any]
     profile: Mapping[str, Any]
     cpus: int
@@ -78,7 +80,7 @@ class Line:
 
     Attributes:
         key: as the user wrote it.
-        target: a name of `NAMES`, or part and path of a key.
+        target: a key of `NAMES` or `PLACES`, or part and path of a key.
         equal: values of which the cell's has to be one; None where any will do.
         unequal: values of which it has to be none.
         bounds: comparisons that have to hold, by name.
@@ -92,7 +94,7 @@ class Line:
 
     def holds(self, cell: CellValues) -> bool:
         """Whether the cell's value is as this line says."""
-        found = cell.names[self.target] if isinstance(self.target, str) else cell.value(*self.target)
+        found = cell.names.get(self.target) if isinstance(self.target, str) else cell.value(*self.target)
         if _is_amount(self.target) and found is not None:
             found = _parsed(found)
         if self.equal is not None and found not in self.equal:
@@ -147,11 +149,11 @@ def read_conditions(
     conditions = []
     for index, entry in enumerate(given if isinstance(given, list) else []):
         when, reason = (entry.get("when"), entry.get("reason")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(when, dict) or not isinstance(reason, str):
-            continue  # which the validation of the file tells
+        if not isinstance(when, dict):
+            continue  # which the validation of the file tells, as it does a reason that is missing
         place: KeyPath = ("leave_out", index, "when")
         lines = [_read_line(document, (*place, key), key, value, names, problems) for key, value in when.items()]
-        conditions.append(Condition(tuple(one for one in lines if one), reason, document.where(place)))
+        conditions.append(Condition(tuple(one for one in lines if one), str(reason), document.where(place)))
     return conditions
 
 
@@ -166,13 +168,13 @@ def _read_line(
     def refuse(message: str) -> None:
         problems.append((document.where(place), message))
 
-    if key in NAMES:
+    if key in (*NAMES, *PLACES):
         target: str | tuple[Part, Path] = key
     else:
         try:
             target = resolve_key(key, 0)
         except UnknownKey:
-            refuse(f"unknown key {key!r} in leave_out{nearest(key, [*NAMES, *known_keys()])}")
+            refuse(f"unknown key {key!r} in leave_out{nearest(key, [*NAMES, *PLACES, *known_keys()])}")
             return None
     try:
         line = _line(key, target, given)
@@ -192,7 +194,7 @@ def _line(key: str, target: str | tuple[Part, Path], given: Any) -> Line:
     amount = _is_amount(target)
     if not isinstance(given, dict):
         return Line(key, target, _listed(key, given, amount))
-    allowed = (NOT,) if isinstance(target, str) else (*COMPARISONS, NOT)
+    allowed = (NOT,) if target in NAMES else (*COMPARISONS, NOT)
     if unknown := [name for name in given if name not in allowed]:
         raise ValueError(f"unknown comparison {unknown[0]!r} of {key}{nearest(unknown[0], allowed)}")
     if not given:

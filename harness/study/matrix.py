@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from harness.fields import FileModel
 from harness.study.assignments import Choices, read_choices
 from harness.study.co_location import co_location_obstacle, job_profile
-from harness.study.conditions import CellValues, Condition, first_that_holds, read_conditions
+from harness.study.conditions import PLACES, CellValues, Condition, first_that_holds, read_conditions
 from harness.study.frameworks import FrameworkDescription, obstacle
 from harness.study.hypercube import LatinHypercube
 from harness.study.ingredients import Ingredients
@@ -156,7 +156,7 @@ class _Expansion:
             base = setting or ingredients.own_settings[workload.name]
             values = {**{assignment.key: assignment.value for assignment in varied}, **placed}
             middle = _label(workload.name, base.name, profile.name, values, *shown)
-            kept = self._not_left_out(ingredients.frameworks, workload, base, profile, assignments, middle)
+            kept = self._not_left_out(ingredients.frameworks, workload, base, profile, assignments, values, middle)
             if not kept:
                 continue  # nothing runs, so nothing has to fit
             key_path = ("settings", setting_index)
@@ -194,6 +194,7 @@ class _Expansion:
         setting: Setting,
         profile: ProfileFile,
         assignments: list[Assignment],
+        varied: Mapping[str, Any],
         middle: list[str],
     ) -> list[FrameworkDescription]:
         """The frameworks whose cell runs; the cells of the others are noted with the reason."""
@@ -208,6 +209,7 @@ class _Expansion:
                 "workload": workload.name,
                 "setting": setting.name,
                 "profile": profile.name,
+                **{key: varied[key] for key in PLACES if key in varied},
             }
             cell = CellValues(names, own_setting, own_profile, len(self.cpus))
             if condition := first_that_holds(self.conditions, cell):

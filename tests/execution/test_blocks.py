@@ -38,9 +38,7 @@ def loaded(folder: Path) -> Study:
 
 def run(study: Study, store: Path) -> StudyResult:
     frameworks = load_frameworks([FAKES])
-    runner = StudyRunner(
-        frameworks, StoreKeeper(store), PlainObserver(), environment_for=HereEnvironment, canary=None
-    )
+    runner = StudyRunner(frameworks, StoreKeeper(store), PlainObserver(), environment_for=HereEnvironment, canary=None)
     return run_with_pilot(study, make_plan(study), runner, store)
 
 

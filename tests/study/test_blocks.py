@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from harness.cli.plan import _plain as plan_text
 from harness.cli.plan import design_lines
 from harness.study import Specification, make_plan
 from harness.study.roles import is_canary, is_second_arm, role_of
@@ -172,3 +173,23 @@ def test_errors_name_file_line_key_and_value(study_of, more: str, message: str) 
 )
 def test_errors_of_repeats(study_of, repeats: str, message: str) -> None:
     assert message in error_of(study_of, text=STUDY.replace("seeds: [1, 2]\n", repeats))
+
+
+def test_the_table_of_a_plan_tells_trials_beside_the_matrix_apart(study_of) -> None:
+    study = study_of(VARIED + "a_a: [alpha]\ncanary: {framework: beta, steps: 50}\n")
+    plan = make_plan(study)
+    lines = plan_text(study, plan).splitlines()
+    (header,) = (line.split() for line in lines if line.startswith("position"))
+    assert header == ["position", "block", "framework", "batch_size", "role", "trial"]
+    rows = [line for line in lines if line.split()[-1] in {trial.id for trial in plan.trials}]
+    assert len(rows) == len(plan.trials) == 14
+    assert [line.split()[1:4] for line in (rows[0], rows[-1])] == [["before", "seed", "1"], ["after", "seed", "2"]]
+    assert sum("arm 2" in line for line in rows) == 4
+    assert sum("canary" in line for line in rows) == 2
+    assert any(line.startswith("in all trials but the canaries: ") for line in lines)
+
+
+def test_a_plan_without_them_has_no_column_for_them(study_of) -> None:
+    study = study_of(VARIED)
+    text = plan_text(study, make_plan(study))
+    assert "role" not in text and "in all trials: " in text

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.cli.plan import left_out_lines, plan_as_dict
 from harness.study import make_plan
+from harness.study.conditions import CellValues, read_conditions
+from harness.yaml_files import YamlDocument
 from tests.study.test_study_files import error_of
 
 VARIED = "profiles: [cpu1, cpu2]\nvary: {batch_size: [16, 64, 256]}\n"
@@ -138,3 +142,21 @@ def test_all_cells_may_be_left_out(study_of) -> None:
 )
 def test_errors_name_file_line_key_and_value(study_of, more: str, message: str) -> None:
     assert message in error_of(study_of, more)
+
+
+@pytest.mark.parametrize(
+    ("when", "left_out"),
+    [
+        ({"jobs": {"at_least": 2}, "cores": "shared"}, [("shared", 2), ("shared", 4)]),
+        ({"cores": {"not": "alone"}}, [("shared", 2), ("shared", 4), ("split", 2)]),
+        ({"jobs": 1}, [("alone", 1)]),
+    ],
+)
+def test_jobs_side_by_side_may_be_left_out(when: dict, left_out: list) -> None:
+    document = YamlDocument(Path("x.yaml"), {"leave_out": [{"when": when, "reason": "dull"}]}, {})
+    problems: list = []
+    (condition,) = read_conditions(document, None, problems)
+    placed = [("alone", 1), ("shared", 2), ("shared", 4), ("split", 2)]
+    cells = [CellValues({"jobs": jobs, "cores": cores}, {}, {}, 2) for cores, jobs in placed]
+    found = [place for place, cell in zip(placed, cells, strict=True) if condition.holds(cell)]
+    assert (problems, found) == ([], left_out)
