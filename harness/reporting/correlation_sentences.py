@@ -191,9 +191,11 @@ def _shares(found: Correlation, factors: Mapping[str, Factor]) -> Iterable[Sente
             rest = next((s for s in own if s.term == "residual"), None)
             if rest is None:
                 continue
-            each = ", ".join(f"{_term(s.term, factors)} {_share(s.value, s.low, s.high)}" for s in told)
+            # "batch size explains 92 % (87 to 99), framework 3 % (1 to 6)"
+            named = [(_term(s.term, factors), _share(s.value, s.low, s.high)) for s in told]
+            each = [f"{name} {'explains ' if i == 0 else ''}{share}" for i, (name, share) in enumerate(named)]
             start = "Of" if scope == POOLED else f"{where(scope)}, of"
-            explained = f"what explains how much: {each}" if each else "no factor explains a hundredth"
+            explained = ", ".join(each) or "no factor explains a hundredth"
             text = (
                 f"{start} the variance of {outcome_words(outcome)} inside blocks, {explained}; "
                 f"{percent(min(rest.value or 0.0, 1.0))} is left to chance."

@@ -92,11 +92,13 @@ def corrected(rows: Sequence[Association]) -> list[Association]:
 
 def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     """Adjusted p-values, in the order given."""
-    if not p:
-        return []
-    from scipy.stats import false_discovery_control
-
-    return [float(q) for q in false_discovery_control(p, method="bh")]
+    values = np.asarray(p, dtype=float)
+    order = np.argsort(values)
+    scaled = values[order] * len(values) / np.arange(1, len(values) + 1)
+    adjusted = np.minimum.accumulate(scaled[::-1])[::-1]
+    found = np.empty(len(values))
+    found[order] = np.minimum(adjusted, 1.0)
+    return [float(q) for q in found]
 
 
 def _of_scope(scope: Scope, outcomes: Sequence[str]) -> Iterable[Association]:

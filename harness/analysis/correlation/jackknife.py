@@ -64,7 +64,7 @@ def jackknife(
         most: coefficients beyond it count as it: the largest below 1 that so many trials can have, so that one
             of 1 without a block, whose z is infinite, does not take the interval away.
     """
-    from scipy import stats
+    from scipy import special
 
     groups = len(without)
     nothing = np.full_like(whole, np.nan)
@@ -78,8 +78,8 @@ def jackknife(
         centre = np.where(np.isfinite(centre), centre, np.nan)
         variance = (groups - 1) / groups * ((parts - parts.mean(axis=0)) ** 2).sum(axis=0)
         error = np.sqrt(variance)
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1) * error
-        p = np.where(error > 0, 2 * stats.t.sf(np.abs(centre) / error, groups - 1), np.nan)
+        half = special.stdtrit(groups - 1, (1 + CONFIDENCE) / 2) * error
+        p = np.where(error > 0, 2 * special.stdtr(groups - 1, -np.abs(centre) / error), np.nan)
     low, high = centre - half, centre + half
     return Spread(np.tanh(low), np.tanh(high), p, error) if correlations else Spread(low, high, p, error)
 
@@ -93,7 +93,7 @@ def over_blocks(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], Sprea
     Returns:
         The means, and their spread; NaN where fewer than `FEWEST_BLOCKS` blocks have a number.
     """
-    from scipy import stats
+    from scipy import special
 
     count = np.isfinite(values).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -101,6 +101,6 @@ def over_blocks(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], Sprea
         variance = np.nansum((values - mean) ** 2, axis=0) / np.where(count > 1, count - 1, np.nan)
         error = np.where(count >= FEWEST_BLOCKS, np.sqrt(variance / count), np.nan)
         degrees = np.maximum(count - 1, 1)
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * error
-        p = np.where(error > 0, 2 * stats.t.sf(np.abs(mean) / error, degrees), np.nan)
+        half = special.stdtrit(degrees, (1 + CONFIDENCE) / 2) * error
+        p = np.where(error > 0, 2 * special.stdtr(degrees, -np.abs(mean) / error), np.nan)
     return mean, Spread(mean - half, mean + half, p, error)

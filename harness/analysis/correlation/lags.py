@@ -184,7 +184,7 @@ def lag_of(
         record: whose they are.
         activity, name: what they are.
     """
-    from scipy import stats
+    from scipy import special
 
     reach = min(round(LARGEST_LAG_S / window_s), len(signal) // 4)
     shifts = np.arange(-reach, reach + 1)
@@ -195,7 +195,7 @@ def lag_of(
     effective = effective_windows(signal, use)
     low = high = None
     if effective > 3 and abs(at_zero) < 1:
-        half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) / np.sqrt(effective - 3)
+        half = float(special.ndtri((1 + CONFIDENCE) / 2)) / np.sqrt(effective - 3)
         low, high = float(np.tanh(np.arctanh(at_zero) - half)), float(np.tanh(np.arctanh(at_zero) + half))
     trial, path = (record.id, str(record.path)) if record is not None else ("", "")
     return RunLag(

@@ -80,7 +80,9 @@ def fit_blocks(
             why = "MixedLM gives no standard errors"
         else:
             slopes = unit * np.asarray(found.fe_params, dtype=np.float64)[skip:]
-            return Fit(slopes, np.asarray(unit**2 * covariance, float), unit**2 * scale, unit**2 * variance, None)
+            return Fit(
+                slopes, np.asarray(unit**2 * covariance, dtype=np.float64), unit**2 * scale, unit**2 * variance, None
+            )
     return fit_fixed(values, intercepts, columns, blocks, degrees, why)
 
 

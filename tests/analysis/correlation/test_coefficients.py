@@ -140,9 +140,11 @@ def test_a_block_that_lacks_a_cell_is_not_taken_for_a_fast_one() -> None:
     assert found[1] - found[0] == pytest.approx(10.0, abs=1e-6)
 
 
-def test_benjamini_hochberg_by_hand() -> None:
+def test_benjamini_hochberg_by_hand_and_by_scipy() -> None:
     assert benjamini_hochberg([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.04, 0.04])
     assert benjamini_hochberg([]) == []
+    drawn = np.random.default_rng(5).random(50) ** 3
+    assert benjamini_hochberg(list(drawn)) == pytest.approx(list(stats.false_discovery_control(drawn)))
 
 
 def test_permutations_inside_blocks() -> None:

@@ -11,6 +11,7 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.regression.mixed_linear_model import MixedLM
 
+from harness.analysis.correlation.analysis import analyse
 from harness.analysis.correlation.effects import effects
 from harness.analysis.correlation.factors import find_factors
 from harness.analysis.correlation.mixed import FIXED, MIXED, models
@@ -225,3 +226,26 @@ def test_an_outcome_that_is_determined_wholly_has_no_tests() -> None:
     (model,) = models(scopes[-1], ["a", "b"], ["training_time_s"])
     assert model.interactions == ()
     assert "nothing is left" in str(model.reason)
+
+
+def test_a_sample_of_combinations_is_analysed_as_well() -> None:
+    """A Latin hypercube of 12 points: every level of rate and batch size occurs in one cell only."""
+    chance = np.random.default_rng(8)
+    batches, rates = np.round(2.0 ** np.linspace(4, 10, 12)), np.geomspace(0.001, 0.1, 12)[chance.permutation(12)]
+    rows = []
+    for block, framework, point in itertools.product(range(1, 6), ("a", "b"), range(12)):
+        value = 100 * batches[point] ** 0.3 * np.exp(0.1 * block + chance.normal(0, 0.05))
+        rows.append([f"{len(rows):04d}", block, framework, batches[point], rates[point], value])
+    frame = pd.DataFrame(rows, columns=["trial", "block", "framework", "batch_size", "learning_rate", "samples_per_s"])
+    factors, _ = find_factors(frame, ["framework", "batch_size", "learning_rate"])
+    scopes = make_scopes(frame, [one.name for one in factors])
+    found = analyse(scopes, factors, ["samples_per_s"])
+    (one,) = [e for e in found.effects if (e.scope, e.factor) == ("a", "batch_size")]
+    assert one.ratio_low < 2**0.3 < one.ratio_high
+    (rate,) = [e for e in found.effects if (e.scope, e.factor) == (POOLED, "learning_rate")]
+    assert not rate.found
+    terms = {s.term: s for s in found.shares if s.scope == POOLED}
+    assert terms["batch_size"].value > 0.9
+    assert sum(s.value for s in terms.values()) == pytest.approx(1.0)
+    (model,) = found.models
+    assert model.method == MIXED
