@@ -27,7 +27,9 @@ def publish(store: Path, batch_size: int, seed: int, **of_trial: Any) -> Path:
     chance = random.Random(f"{batch_size}-{seed}")
     path = record.path / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest["summary"]["samples_per_s"] = batch_size / (STEP_OVERHEAD_S + IMAGE_S * batch_size) * chance.gauss(1, 0.004)
+    manifest["summary"]["samples_per_s"] = (
+        batch_size / (STEP_OVERHEAD_S + IMAGE_S * batch_size) * chance.gauss(1, 0.004)
+    )
     manifest["summary"]["peak_memory_bytes"] = (BASE_BYTES + BYTES_PER_IMAGE * batch_size) * chance.gauss(1, 0.002)
     path.write_text(json.dumps(manifest))
     return record.path

@@ -69,7 +69,9 @@ def choose(models: Sequence[Model], quantity: str, job: Job, machine: Machine) -
         levels = [f"{key}: {', '.join(sorted({str(getattr(one.group, key)) for one in found}))}" for key in names]
         raise DlgaugeError(
             f"{len(found)} models of {quantity} answer for {job.title}; they differ in {'; '.join(levels)}",
-            hint=" or ".join([*(f"give {key} in the job," for key in names if key in GIVEN), "take one study (--study)"]),
+            hint=" or ".join(
+                [*(f"give {key} in the job," for key in names if key in GIVEN), "take one study (--study)"]
+            ),
         )
     return found[0]
 

@@ -130,14 +130,15 @@ def _done(columns: Sequence[Assignment], jobs: int) -> np.ndarray:  # type: igno
     return found
 
 
-def _solve(
-    types: Sequence[MachineType], counts: Sequence[int], columns: Sequence[Assignment]
-) -> list[int] | None:
+def _solve(types: Sequence[MachineType], counts: Sequence[int], columns: Sequence[Assignment]) -> list[int] | None:
     """Machines of each pattern, None where there are too few."""
     from scipy.optimize import LinearConstraint, milp
 
     cost = np.array([types[column.machine].cost for column in columns])
-    constraints = [LinearConstraint(_done(columns, len(counts)), lb=np.array(counts, dtype=float)), *_bounds(types, columns)]
+    constraints = [
+        LinearConstraint(_done(columns, len(counts)), lb=np.array(counts, dtype=float)),
+        *_bounds(types, columns),
+    ]
     # The solver's gap is absolute: costs are scaled. The tie breaks for fewer machines, a ten-millionth of the dearest each.
     scaled = cost / (cost.max() or 1.0) * SCALE + TIE
     result = milp(scaled, constraints=constraints, integrality=np.ones(len(columns)), options={"mip_rel_gap": 0.0})
@@ -149,7 +150,11 @@ def _bounds(types: Sequence[MachineType], columns: Sequence[Assignment]) -> list
 
     bounded = [index for index, one in enumerate(types) if one.at_most is not None]
     rows = [[float(column.machine == index) for column in columns] for index in bounded]
-    return [LinearConstraint(np.array(rows), ub=np.array([types[i].at_most for i in bounded], dtype=float))] if rows else []
+    return (
+        [LinearConstraint(np.array(rows), ub=np.array([types[i].at_most for i in bounded], dtype=float))]
+        if rows
+        else []
+    )
 
 
 def _plan(types: Sequence[MachineType], columns: Sequence[Assignment], found: Sequence[int]) -> Plan:

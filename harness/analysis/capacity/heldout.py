@@ -197,7 +197,7 @@ def spread_of(residuals: Array, levels: Array, source: str) -> Spread | None:
     parts = (between / n0, (1 - 1 / n0) * within)
     variance = math.fsum(parts)
     divisor = parts[0] ** 2 / len(counts) + (parts[1] ** 2 / inside if inside else 0.0)
-    degrees = variance**2 / divisor if divisor > 0 else float(len(counts))
+    degrees = float(variance**2 / divisor) if divisor > 0 else float(len(counts))
     edge = np.concatenate([members[0], members[-1]])
     return Spread(
         sd_log=math.sqrt(variance),

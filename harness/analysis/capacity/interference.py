@@ -147,7 +147,10 @@ def _slowdowns(rows: pd.DataFrame, cores_shared: bool) -> tuple[pd.DataFrame, tu
     notes = (f"{lacking} trials side by side have none alone of the same job to compare with",) if lacking else ()
     found = found[np.isfinite(found[QUANTITY])].reset_index(drop=True)
     if "overlap_fraction" in found.columns and (short := int((found["overlap_fraction"] < LEAST_OVERLAP).sum())):
-        notes = (*notes, f"in {short} trials all jobs trained together for less than {100 * LEAST_OVERLAP:g} % of the time")
+        notes = (
+            *notes,
+            f"in {short} trials all jobs trained together for less than {100 * LEAST_OVERLAP:g} % of the time",
+        )
     if not len(found):
         raise CannotFit("the trials side by side have none alone of the same job to compare with")
     return found, notes

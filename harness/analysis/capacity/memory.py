@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 OUTCOME = "peak_memory_bytes"
 ACTIVATION, PARAMETER, WORKER = "bytes_per_activation", "bytes_per_parameter", "bytes_per_worker"
-FLOORS = 24
+FLOORS = 12
 """How many floors of the batch size are tried, on a log scale up to a quarter of the largest batch size."""
 LEVELS_FOR_FLOOR = 4
-WORTH_A_PARAMETER = 2.0
-"""By how much AICc must fall for a floor: models within 2 are not told apart (Burnham and Anderson, 2002)."""
+WORTH_A_PARAMETER = 10.0
+"""By how much AICc must fall for a floor: the other has essentially no support then (Burnham and Anderson, 2002, 2.6). The
+intervals of the other parameters are those given it, so it must be beyond doubt."""
 CELLS = ("workload", "batch_size", "profile")
 
 

@@ -30,9 +30,9 @@ def maximal_patterns(times_s: Sequence[float], horizon_s: float, most: Sequence[
 
     def extend(index: int, counts: list[int], left_s: float) -> None:
         if index == len(times_s):
-            if not any(
-                count < most[i] and times_s[i] <= left_s + slack for i, count in enumerate(counts)
-            ) and any(counts):
+            if not any(count < most[i] and times_s[i] <= left_s + slack for i, count in enumerate(counts)) and any(
+                counts
+            ):
                 found.append(tuple(counts))
                 if len(found) > MOST_PATTERNS:
                     raise TooManyPatterns(f"more than {MOST_PATTERNS} ways to fill a machine")

@@ -152,4 +152,3 @@ def inverse(quantity: str, unit: str, one: Prediction, scale: float = 1.0) -> Pr
         return refused(quantity, unit, one.reasons, one.records)
     ends = (scale / one.high, scale / one.low) if one.low and one.high else (None, None)
     return Prediction(quantity, unit, scale / one.estimate, *ends, one.confidence, one.basis, one.reasons, one.records)
-

@@ -40,7 +40,7 @@ class Fit:
     Attributes:
         names: of the terms, in order.
         coefficients: one a term, 0 or more.
-        covariance: of the coefficients (White's sandwich, HC1, with Huber's weights); None with no more rows than terms.
+        covariance: of the coefficients (Huber's sandwich, HC1); None with no more rows than terms.
         degrees: rows less terms.
         rows: how many were fitted.
         aicc: Akaike's criterion, corrected for few rows (Hurvich and Tsai, Biometrika 76, 1989), of relative residuals.
@@ -132,13 +132,16 @@ def fit_terms(
 
 
 def _covariance(relative: Array, residuals: Array, weights: Array) -> Array | None:
-    """Sandwich of a weighted fit: bread `(J' W J)^-1`, filling `J' W² r² J`, times rows / (rows - terms)."""
+    """Huber's sandwich: bread `(J' D J)^-1`, filling `J' W² r² J`, times rows / (rows - terms).
+
+    D is the derivative of Huber's function: 1 where a residual has full weight, else 0 (Huber and Ronchetti, 7.6).
+    """
     rows, terms = relative.shape
     if rows <= terms:
         return None
     norms = np.linalg.norm(relative, axis=0)
     scaled = relative / norms
-    bread = np.linalg.pinv(scaled.T @ (scaled * weights[:, None]))
+    bread = np.linalg.pinv(scaled.T @ (scaled * (weights >= 1.0)[:, None]))
     filling = scaled.T @ (scaled * ((weights * residuals) ** 2)[:, None])
     found: Array = bread @ filling @ bread * rows / (rows - terms) / np.outer(norms, norms)
     return found

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 OUTCOME = "samples_per_s"
 IMAGE, CONTENTION, OVERHEAD = "image_s", "image_contention_s", "overhead_s"
 OVERHEAD_PER_WORKER, COHERENCY = "overhead_per_worker_s", "image_coherency_s"
-LAST_GROWTH, GROWTHS = 0.5, 25
+LAST_GROWTH = 0.5
 LEVELS_FOR_GROWTH = 4
-WORTH_A_PARAMETER = 2.0
-"""By how much AICc must fall for a growth: models within 2 are not told apart (Burnham and Anderson, 2002)."""
+WORTH_A_PARAMETER = 10.0
+"""By how much AICc must fall for a growth: the other has essentially no support then (Burnham and Anderson, 2002, 2.6). The
+intervals of the other parameters are those given it, so it must be beyond doubt."""
 CELLS = ("batch_size", "profile")
 
 
@@ -168,7 +169,7 @@ def fit_throughput(
     return ThroughputModel(
         group=group,
         curve=curve,
-        terms=_terms(curve),
+        terms=curve_terms(curve),
         left_out_terms={name: _why_missing(name, rows) for name in names if name not in curve.fit.names},
         spans=spans,
         spread=spread,
@@ -194,12 +195,18 @@ def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None) -> Curve:
     best = Curve(fit_terms(terms, columns[:, kept], step_s), 0.0, workers, lent)
     if len(table.levels_of(rows, "batch_size")) < LEVELS_FOR_GROWTH:
         return best
-    for growth in np.linspace(0, LAST_GROWTH, GROWTHS + 1)[1:]:
-        _, tried = _columns(batch, n, float(growth), lent)
-        fit = fit_terms(terms, tried[:, kept], step_s, extra_parameters=1)
-        if fit.aicc < best.fit.aicc - (0.0 if best.growth else WORTH_A_PARAMETER):
-            best = Curve(fit, float(growth), workers, lent)
-    return best
+
+    def growing(growth: float) -> Fit:
+        _, tried = _columns(batch, n, growth, lent)
+        return fit_terms(terms, tried[:, kept], step_s, extra_parameters=1)
+
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda growth: growing(growth).aicc, bounds=(0, LAST_GROWTH), method="bounded", options={"xatol": 1e-3}
+    )
+    fit = growing(float(found.x))
+    return Curve(fit, float(found.x), workers, lent) if fit.aicc < best.fit.aicc - WORTH_A_PARAMETER else best
 
 
 def _columns(batch: Array, n: Array, growth: float, borrowed: Borrowed | None) -> tuple[list[str], Array]:
@@ -218,7 +225,7 @@ def _columns(batch: Array, n: Array, growth: float, borrowed: Borrowed | None) -
     return list(found), np.column_stack(list(found.values()))
 
 
-def _terms(curve: Curve) -> tuple[Term, ...]:
+def curve_terms(curve: Curve) -> tuple[Term, ...]:
     """Overheads and the time of an image in seconds, and the scalability law as pure numbers."""
     plain = [
         one
