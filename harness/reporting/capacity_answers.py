@@ -55,7 +55,8 @@ def _size(one: SizeAnswer) -> Sheet:
     if one.deadline_s is not None:
         above.append(f"deadline {duration(one.deadline_s)}, from the start of the worker to its last step of training")
     reasons = [(c.run.machine.name, part) for c in one.candidates for part in (c.run.memory, c.run.time, c.run.cost)]
-    below = [*_reasons(reasons), f"{INTERVAL}; evaluations are not in the time; cost in the currency of price_per_hour"]
+    told = f"{INTERVAL}; evaluations are not in the time; cost in the currency of price_per_hour"
+    below = [*_reasons(reasons, ", ".join), told]
     below += _records([c.run.time.records for c in one.candidates] + [c.run.memory.records for c in one.candidates])
     numeric = (False, True, True, True, True, True, True, False, False)
     return Sheet(f"size: {one.job.title}{_length(one.job)}", headers, rows, numeric, tuple(above), tuple(below))
@@ -160,7 +161,7 @@ def _option(one: Option) -> str:
     return f"{told}{': ' if why else ''}{why}"
 
 
-def _reasons(parts: Iterable[tuple[Name, Prediction]], shown: Callable[[Sequence[Name]], str] = ", ".join) -> list[str]:
+def _reasons(parts: Iterable[tuple[Name, Prediction]], shown: Callable[[Sequence[Name]], str]) -> list[str]:
     """Why answers are extrapolations or refused, each said once with whom it concerns."""
     found: dict[str, dict[Name, None]] = {}
     for name, part in parts:

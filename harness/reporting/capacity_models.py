@@ -55,8 +55,8 @@ def _summary(models: CapacityModels) -> Sheet:
     )
     rows = tuple((str(number_), *_summary_row(model)) for number_, model in enumerate(every(models), 1))
     below = (
-        f"95 % interval: of a new trial within the measured range; outside it, up to {FARTHEST:g} times, an answer is called "
-        "extrapolation, beyond it is refused",
+        f"95 % interval: of a new trial within the measured range; outside it, up to {FARTHEST:g} times, an answer is "
+        "called extrapolation, beyond it is refused",
         "errors are of exactly the cells left out, predicted by a model that was fitted without them",
         *_over_target(models),
     )
@@ -97,8 +97,8 @@ def _over_target(models: CapacityModels) -> list[str]:
             if target is not None and mean is not None and mean > target:
                 by = " and ".join(held.by)
                 found.append(
-                    f"model {number_}: the mean error of left-out {by}, {percent(mean)}, is above the {100 * target:g} % that a "
-                    "plan should rest on"
+                    f"model {number_}: the mean error of left-out {by}, {percent(mean)}, is above the "
+                    f"{100 * target:g} % that a plan should rest on"
                 )
     return found
 

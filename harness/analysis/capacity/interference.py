@@ -1,9 +1,9 @@
 """Interference: how much slower a job is with others of its kind beside it, from trials that ran side by side.
 
-Of each trial with k > 1 jobs the slowdown is the samples/s of the same job alone on the whole profile divided by those of
-one job while all trained; over k it follows the scalability law of `scaling.py`, `1 + contention (k - 1) + coherency k (k - 1)`,
-neither negative. Jobs on the same CPUs (`shared`) and jobs that divide them (`split`: the slowdown holds having fewer, too) are two
-laws, and every number of CPUs has its own.
+Of each trial with k > 1 jobs the slowdown is the samples/s of the same job alone on the whole profile divided by
+those of one job while all trained; over k it follows the scalability law of `scaling.py`, `1 + contention (k - 1) +
+coherency k (k - 1)`, neither negative. Jobs on the same CPUs (`shared`) and jobs that divide them (`split`: the
+slowdown holds having fewer, too) are two laws, and every number of CPUs has its own.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def fit_interference(
         law=law,
         terms=coefficient_terms(fit, lambda _: "1"),
         measured={
-            int(k): math.exp(float(np.log(one[QUANTITY].to_numpy(float)).mean()))
-            for k, one in beside.groupby("side_by_side")
+            int(k): math.exp(float(np.log(beside.loc[beside["side_by_side"] == k, QUANTITY]).mean()))
+            for k in table.levels_of(beside, "side_by_side")
         },
         spans={
             "jobs": Span("jobs", (1.0, *table.levels_of(beside, "side_by_side"))),

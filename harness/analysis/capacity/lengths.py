@@ -19,7 +19,8 @@ START_UP = ("import_time_s", "prepare_time_s", "build_time_s", "warm_up_time_s")
 """Phases before training; `warm_up_time_s` is null without warm-up steps and counts nothing then."""
 
 SETTINGS = ("setting", "policy", "learning_rate", "momentum", "weight_decay", "steps")
-"""What must be one value before steps to an accuracy are one quantity; `steps` since many policies stretch over them."""
+"""What must be one value before steps to an accuracy are one quantity; `steps` since many policies stretch over
+them."""
 
 
 def given_steps(steps: float) -> Prediction:
@@ -48,7 +49,8 @@ def log_t_interval(
 
 
 def start_up(rows: pd.DataFrame, workers: float, confidence: float = CONFIDENCE) -> Prediction:
-    """Seconds from the start of the worker to its first step of training, from the trials with so many workers, else of all.
+    """Seconds from the start of the worker to its first step of training, from the trials with so many workers, else
+    of all.
 
     Args:
         rows: of one throughput model.
@@ -77,8 +79,9 @@ def steps_to_accuracy(
 ) -> Prediction:
     """Steps until the test accuracy first reaches a threshold, from the trials with this batch size and setting.
 
-    It is measured, never modelled over batch sizes: how many steps an accuracy takes follows no law that records of other batch sizes
-    could tell (Shallue et al., JMLR 20, 2019). Where a trial did not reach it, there is no answer but how many did.
+    It is measured, never modelled over batch sizes: how many steps an accuracy takes follows no law that records of
+    other batch sizes could tell (Shallue et al., JMLR 20, 2019). Where a trial did not reach it, there is no answer
+    but how many did.
 
     Args:
         rows: of one throughput model.

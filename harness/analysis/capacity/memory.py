@@ -5,11 +5,11 @@
                       + bytes_per_parameter * parameters
                       + bytes_per_worker * (workers - 1)
 
-No term is negative. `base` holds interpreter, framework and the dataset as the framework keeps it, so there is one for each
-dataset; `activation_values_per_sample` is the sum of the elements of all layer outputs, from the network's graph. Below
-`floor_batch_size` something other than a training step makes the peak (loading, compiling, an evaluation); it is chosen
-among a grid by AICc, and none is the default. A term that the records cannot tell from those before it is left out and named:
-with one network the parameters are part of the base.
+No term is negative. `base` holds interpreter, framework and the dataset as the framework keeps it, so there is one
+for each dataset; `activation_values_per_sample` is the sum of the elements of all layer outputs, from the network's
+graph. Below `floor_batch_size` something other than a training step makes the peak (loading, compiling, an
+evaluation); it is chosen among a grid by AICc, and none is the default. A term that the records cannot tell from
+those before it is left out and named: with one network the parameters are part of the base.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ FLOORS = 12
 """How many floors of the batch size are tried, on a log scale up to a quarter of the largest batch size."""
 LEVELS_FOR_FLOOR = 4
 WORTH_A_PARAMETER = 10.0
-"""By how much AICc must fall for a floor: the other has essentially no support then (Burnham and Anderson, 2002, 2.6). The
-intervals of the other parameters are those given it, so it must be beyond doubt."""
+"""By how much AICc must fall for a floor: the other has essentially no support then (Burnham and Anderson, 2002,
+2.6). The intervals of the other parameters are those given it, so it must be beyond doubt."""
 CELLS = ("workload", "batch_size", "profile")
 
 

@@ -1,7 +1,8 @@
 """What one machine can do within a horizon: patterns, the columns of the fleet's integer programme.
 
-A pattern is how often each kind of work is done on one machine, one after the other. It is the formulation of Gilmore and Gomory for
-cutting stock (Operations Research 9, 1961): a programme over whole machines that packs exactly, where a sum of hours would cut jobs in two.
+A pattern is how often each kind of work is done on one machine, one after the other. It is the formulation of Gilmore
+and Gomory for cutting stock (Operations Research 9, 1961): a programme over whole machines that packs exactly, where
+a sum of hours would cut jobs in two.
 """
 
 from __future__ import annotations

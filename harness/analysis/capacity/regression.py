@@ -1,9 +1,10 @@
 """Fits of sums of non-negative terms, robust and in relative error: the engine under all capacity models.
 
-`measured = sum_j coefficient_j * column_j`, every coefficient 0 or more. Least squares with that condition is Lawson and
-Hanson's algorithm (Solving Least Squares Problems, 1974; `scipy.optimize.nnls`). Residuals are relative, since what varies
-by percent at 16 images a step varies by percent at 1024; Huber's weights (Huber and Ronchetti, Robust Statistics, 2009,
-chapter 7: 1 up to 1.345 standard deviations, falling as 1 / |residual| beyond) keep one disturbed trial from bending a curve.
+`measured = sum_j coefficient_j * column_j`, every coefficient 0 or more. Least squares with that condition is Lawson
+and Hanson's algorithm (Solving Least Squares Problems, 1974; `scipy.optimize.nnls`). Residuals are relative, since
+what varies by percent at 16 images a step varies by percent at 1024; Huber's weights (Huber and Ronchetti, Robust
+Statistics, 2009, chapter 7: 1 up to 1.345 standard deviations, falling as 1 / |residual| beyond) keep one disturbed
+trial from bending a curve.
 """
 
 from __future__ import annotations

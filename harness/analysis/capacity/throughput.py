@@ -5,10 +5,11 @@ A step of b images on n workers takes
     step_s = overhead_s + overhead_per_worker_s (n - 1)
            + image_s b^(1 + growth) (1 + contention (n - 1) + coherency n (n - 1)) / n
 
-and samples/s are `b / step_s`: they rise with b while the overhead is shared by more images, up to `n / image_s / (1 + ...)`.
-The last factor is the universal scalability law (`scaling.py`). `growth` is 0 unless AICc asks for more: images cost
-more in batches that outgrow the caches. No term is negative. With two counts of workers coherency cannot be told from contention and is left out
-(Amdahl); with one count nothing of the scaling is known, unless other frameworks lend theirs.
+and samples/s are `b / step_s`: they rise with b while the overhead is shared by more images, up to `n / image_s / (1
++ ...)`. The last factor is the universal scalability law (`scaling.py`). `growth` is 0 unless AICc asks for more:
+images cost more in batches that outgrow the caches. No term is negative. With two counts of workers coherency cannot
+be told from contention and is left out (Amdahl); with one count nothing of the scaling is known, unless other
+frameworks lend theirs.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ OVERHEAD_PER_WORKER, COHERENCY = "overhead_per_worker_s", "image_coherency_s"
 LAST_GROWTH = 0.5
 LEVELS_FOR_GROWTH = 4
 WORTH_A_PARAMETER = 10.0
-"""By how much AICc must fall for a growth: the other has essentially no support then (Burnham and Anderson, 2002, 2.6). The
-intervals of the other parameters are those given it, so it must be beyond doubt."""
+"""By how much AICc must fall for a growth: the other has essentially no support then (Burnham and Anderson, 2002,
+2.6). The intervals of the other parameters are those given it, so it must be beyond doubt."""
 CELLS = ("batch_size", "profile")
 
 
