@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How often do the intervals of `dlgauge capacity` hold what they should? On simulated trials whose laws are known.
 
-Each draw is a study of 7 batch sizes (16-1024) x 2 profiles x blocks with other laws, fitted as records are. The prediction
-intervals are asked for one new trial at each of 12 batch sizes between the measured ones, and outside them at 1,500; the 95 %
-intervals of the parameters for the truth. Three worlds: noise alone, trials that are noise around the law; misfit, every batch
-size having something of its own that no model knows; and disturbed, where one trial in 20 is 30 % off.
+Each draw is a study of 7 batch sizes (16-1024) x 2 profiles x blocks with other laws, fitted as records are. The
+prediction intervals are asked for one new trial at each of 12 batch sizes between the measured ones, and outside at
+1,500; the 95 % intervals of the parameters for the truth. Three worlds: noise alone; misfit, every batch size having
+something of its own that no model knows; and disturbed, where one trial in 20 is 30 % off.
 
 Usage: .venv/bin/python scripts/benchmarks/capacity_coverage.py [--draws 200] [--blocks 5]
 """

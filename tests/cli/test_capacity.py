@@ -119,6 +119,23 @@ def test_size_to_an_accuracy_reads_the_evaluations(store: Path) -> None:
     assert "99.9 % was not reached" in reasons[1]
 
 
+def test_time_to_an_accuracy_with_the_error_of_seeds_left_out(store: Path) -> None:
+    content = json.loads(output("models", store, "--accuracy", 90, "--format", "json"))["to_accuracy"]
+    assert [one["levels"]["batch_size"] for one in content["cells"]] == list(BATCH_SIZES)
+    first = content["cells"][0]
+    assert first["steps"]["estimate"] == pytest.approx(100)
+    assert first["seconds"]["estimate"] == pytest.approx(100 * (STEP_OVERHEAD_S + 16 * IMAGE_S), rel=0.02)
+    assert [cell["levels"]["seed"] for cell in first["held_out"]["cells"]] == [1, 2, 3]
+    # What the factory's clock measured, in place of what the models were given: the error is what it must be.
+    for cell in first["held_out"]["cells"]:
+        assert cell["error_fraction"] == pytest.approx(cell["predicted"] / cell["measured"] - 1)
+        assert cell["predicted"] == pytest.approx(100 * (STEP_OVERHEAD_S + 16 * IMAGE_S), rel=0.02)
+    text = output("models", store, "--accuracy", 99.9)
+    assert "to 99.9 % of the test images\n  no cell reached it in all its trials" in text
+    assert "3 of 3 trials did not: 99.9 % was not reached" in text
+    assert "above 0 and at most 100 percent" in error_of("models", store, "--accuracy", 120)
+
+
 def test_size_in_epochs_knows_the_images_of_the_dataset(store: Path) -> None:
     words = ("size", store, *JOB, "--epochs", 2, "--profile", "local,cpus=2", "--format", "json")
     (answer,) = json.loads(output(*words))["answers"]

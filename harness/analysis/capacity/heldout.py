@@ -213,7 +213,8 @@ def spread_of(residuals: Array, levels: Array, source: str) -> Spread | None:
 def spread_of_fit(residuals: Array, parameters: int, source: str) -> Spread | None:
     """The spread of trials around their own fit, for models that cannot leave a level out.
 
-    The estimate's own error is counted as that of a mean of `n / parameters` trials: variance times `1 + parameters / n`.
+    The estimate's own error is counted as that of a mean of `n / parameters` trials: variance times
+    `1 + parameters / n`.
 
     Returns:
         None without a degree of freedom.

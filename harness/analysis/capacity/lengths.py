@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,10 +88,6 @@ def steps_to_accuracy(
         rows: of one throughput model.
         setting: keys of `SETTINGS` that the job gives.
     """
-    from harness.errors import StoreError
-    from harness.records import Record
-    from harness.records.cost import cost_to_threshold
-
     quantity = f"steps_to:{top1_percent:g}"
     found = rows[rows["batch_size"] == batch_size]
     if not len(found):
@@ -106,22 +103,43 @@ def steps_to_accuracy(
     several = {key: sorted({str(one) for one in found[key]}) for key in SETTINGS if key in found.columns}
     if ambiguous := [f"{key}: {', '.join(levels)}" for key, levels in several.items() if len(levels) > 1]:
         return refused(quantity, "1", [f"the trials differ in {'; '.join(ambiguous)}: say which in the job"])
-    steps, ids, missing = [], [], []
-    for trial, path in zip(found["trial"], found["path"], strict=True):
-        try:
-            cost = cost_to_threshold(Record.read(Path(path)), top1_percent)
-        except StoreError as error:
-            missing.append(f"{trial}: {error.what}")
-            continue
-        ids.append(str(trial))
-        if cost.steps is None:
-            missing.append(f"{trial}: {cost.reasons.get('steps')}")
-        else:
-            steps.append(float(cost.steps))
-    if missing:
-        reached = f"{len(steps)} of {len(found)} trials tell steps to {top1_percent:g} %"
-        return refused(quantity, "1", [reached, *missing], ids)
-    return log_t_interval(quantity, "1", steps, confidence, ids)
+    costs = [reached(trial, path, top1_percent) for trial, path in zip(found["trial"], found["path"], strict=True)]
+    ids = [one.trial for one in costs]
+    if missing := [f"{one.trial}: {one.why}" for one in costs if one.why]:
+        told = f"{len(costs) - len(missing)} of {len(costs)} trials tell steps to {top1_percent:g} %"
+        return refused(quantity, "1", [told, *missing], ids)
+    return log_t_interval(quantity, "1", [one.steps for one in costs], confidence, ids)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """When one trial first reached an accuracy.
+
+    Attributes:
+        steps: NaN where it did not, or where its record does not tell.
+        seconds: of training; NaN where not known.
+        why: why there are no steps; empty where there are.
+    """
+
+    trial: str
+    steps: float
+    seconds: float
+    why: str
+
+
+def reached(trial: object, path: object, top1_percent: float) -> Reached:
+    """The cost to an accuracy of one record, by its folder."""
+    from harness.errors import StoreError
+    from harness.records import Record
+    from harness.records.cost import cost_to_threshold
+
+    try:
+        cost = cost_to_threshold(Record.read(Path(str(path))), top1_percent)
+    except StoreError as error:
+        return Reached(str(trial), math.nan, math.nan, error.what)
+    steps = math.nan if cost.steps is None else float(cost.steps)
+    seconds = math.nan if cost.seconds is None else float(cost.seconds)
+    return Reached(str(trial), steps, seconds, "" if cost.steps is not None else str(cost.reasons.get("steps")))
 
 
 def _same(one: object, wanted: object) -> bool:

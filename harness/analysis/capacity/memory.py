@@ -201,9 +201,7 @@ def _base(dataset: str) -> str:
 
 
 def _unit(name: str) -> str:
-    return {ACTIVATION: "bytes per value", PARAMETER: "bytes per parameter", WORKER: "bytes per worker"}.get(
-        name, "bytes"
-    )
+    return {ACTIVATION: "bytes per value", PARAMETER: "bytes per parameter"}.get(name, "bytes")
 
 
 def _why_missing(name: str, rows: pd.DataFrame) -> str:
