@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.analysis.capacity import rows as table
 from harness.analysis.capacity.heldout import HeldOut, LeftOutCell
-from harness.analysis.capacity.lengths import SETTINGS, Reached, log_t_interval, reached
+from harness.analysis.capacity.lengths import SETTINGS, Reached, reached, steps_interval
 from harness.analysis.capacity.models import CapacityModels, NoModel
 from harness.analysis.capacity.prediction import CONFIDENCE, Prediction, inverse, product, share
 from harness.analysis.capacity.regression import CannotFit
@@ -82,7 +82,6 @@ def _cell(
     top1_percent: float,
 ) -> AccuracyCell:
     records = tuple(one.trial for one in told)
-    steps = [one.steps for one in told]
     batch, workers = float(members["batch_size"].iloc[0]), float(members["workers"].iloc[0])
     each = share(CONFIDENCE, 2)
     step_s = inverse("step_s", "s", model.predict(batch, workers, each), batch)
@@ -90,10 +89,8 @@ def _cell(
     return AccuracyCell(
         group=model.group,
         levels=levels,
-        steps=log_t_interval(f"steps_to:{name}", "1", steps, CONFIDENCE, records),
-        seconds=product(
-            f"seconds_to:{name}", "s", [log_t_interval(f"steps_to:{name}", "1", steps, each, records), step_s]
-        ),
+        steps=steps_interval(f"steps_to:{name}", told),
+        seconds=product(f"seconds_to:{name}", "s", [steps_interval(f"steps_to:{name}", told, each), step_s]),
         held_out=_held_out(rows, members, told),
         records=records,
     )

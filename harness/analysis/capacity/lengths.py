@@ -30,11 +30,20 @@ def given_steps(steps: float) -> Prediction:
 
 
 def log_t_interval(
-    quantity: str, unit: str, values: Sequence[float], confidence: float, records: Sequence[str]
+    quantity: str,
+    unit: str,
+    values: Sequence[float],
+    confidence: float,
+    records: Sequence[str],
+    resolution: float = 0.0,
 ) -> Prediction:
     """A new value of a positive quantity, from values of the same cell: t prediction interval of the logarithms.
 
     `mean ± t s sqrt(1 + 1 / n)` with n - 1 degrees of freedom; of one value there is no interval.
+
+    Args:
+        resolution: distance of the values that can be told apart, in their unit. Its variance `resolution² / 12` (that
+            of a uniform distribution) is added, so that values that agree to one such step are not taken for exact.
     """
     logs = np.log(np.asarray(values, dtype=float))
     n, mean = len(logs), float(logs.mean())
@@ -44,7 +53,8 @@ def log_t_interval(
         return Prediction(quantity, unit, estimate, None, None, confidence, Basis.MEASURED, (reason,), tuple(records))
     from scipy.stats import t
 
-    half = float(t.ppf((1 + confidence) / 2, n - 1)) * float(logs.std(ddof=1)) * math.sqrt(1 + 1 / n)
+    variance = float(logs.var(ddof=1)) + (resolution / estimate) ** 2 / 12
+    half = float(t.ppf((1 + confidence) / 2, n - 1)) * math.sqrt(variance * (1 + 1 / n))
     ends = (math.exp(mean - half), math.exp(mean + half))
     return Prediction(quantity, unit, estimate, *ends, confidence, Basis.MEASURED, (), tuple(records))
 
@@ -108,7 +118,14 @@ def steps_to_accuracy(
     if missing := [f"{one.trial}: {one.why}" for one in costs if one.why]:
         told = f"{len(costs) - len(missing)} of {len(costs)} trials tell steps to {top1_percent:g} %"
         return refused(quantity, "1", [told, *missing], ids)
-    return log_t_interval(quantity, "1", [one.steps for one in costs], confidence, ids)
+    return steps_interval(quantity, costs, confidence)
+
+
+def steps_interval(quantity: str, costs: Sequence[Reached], confidence: float = CONFIDENCE) -> Prediction:
+    """Steps of a new seed from those of trials that all reached the accuracy, no finer than they were evaluated."""
+    ids = [one.trial for one in costs]
+    every = max(one.every_steps for one in costs)
+    return log_t_interval(quantity, "1", [one.steps for one in costs], confidence, ids, float(every))
 
 
 @dataclass(frozen=True)
@@ -118,12 +135,14 @@ class Reached:
     Attributes:
         steps: NaN where it did not, or where its record does not tell.
         seconds: of training; NaN where not known.
+        every_steps: distance of the evaluations: how finely the steps are known.
         why: why there are no steps; empty where there are.
     """
 
     trial: str
     steps: float
     seconds: float
+    every_steps: int
     why: str
 
 
@@ -134,12 +153,17 @@ def reached(trial: object, path: object, top1_percent: float) -> Reached:
     from harness.records.cost import cost_to_threshold
 
     try:
-        cost = cost_to_threshold(Record.read(Path(str(path))), top1_percent)
+        record = Record.read(Path(str(path)))
+        cost = cost_to_threshold(record, top1_percent)
     except StoreError as error:
-        return Reached(str(trial), math.nan, math.nan, error.what)
+        return Reached(str(trial), math.nan, math.nan, 0, error.what)
+    setting = record.specification.get("setting")
+    evaluation = setting.get("evaluation") if isinstance(setting, dict) else None
+    every = evaluation.get("every_steps") if isinstance(evaluation, dict) else None
     steps = math.nan if cost.steps is None else float(cost.steps)
     seconds = math.nan if cost.seconds is None else float(cost.seconds)
-    return Reached(str(trial), steps, seconds, "" if cost.steps is not None else str(cost.reasons.get("steps")))
+    why = "" if cost.steps is not None else str(cost.reasons.get("steps"))
+    return Reached(str(trial), steps, seconds, every if isinstance(every, int) else 0, why)
 
 
 def _same(one: object, wanted: object) -> bool:
