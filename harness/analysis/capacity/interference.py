@@ -93,7 +93,7 @@ def fit_interference(
         CannotFit: no trial side by side, or none alone of the same job.
     """
     beside, notes = _slowdowns(rows[rows["cpus"] == cpus], cores_shared)
-    fit = _fit(beside)
+    fit = _fit(beside, beside["side_by_side"].to_numpy(float))
     law = _law(fit)
     by_jobs, residuals = leave_out(beside, ("side_by_side",), QUANTITY, ("side_by_side",), _fitted)
     spread = spread_of(residuals, beside["side_by_side"].to_numpy(float), "numbers of jobs left out one at a time")
@@ -156,12 +156,13 @@ def _slowdowns(rows: pd.DataFrame, cores_shared: bool) -> tuple[pd.DataFrame, tu
     return found, notes
 
 
-def _fit(rows: pd.DataFrame) -> Fit:
+def _fit(rows: pd.DataFrame, levels: Array | None = None) -> Fit:
     k = rows["side_by_side"].to_numpy(float)
     names = ["contention", "coherency"]
     columns = np.column_stack([k - 1, k * (k - 1)])
     kept = independent(names, columns)
-    return fit_terms([names[i] for i in kept], columns[:, kept], rows[QUANTITY].to_numpy(float), offset=1.0)
+    chosen = [names[index] for index in kept]
+    return fit_terms(chosen, columns[:, kept], rows[QUANTITY].to_numpy(float), offset=1.0, levels=levels)
 
 
 def _law(fit: Fit) -> Scaling:

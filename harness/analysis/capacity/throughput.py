@@ -150,7 +150,7 @@ def fit_throughput(
     Raises:
         CannotFit: too few trials.
     """
-    curve = fit_curve(rows, borrowed)
+    curve = fit_curve(rows, borrowed, intervals=True)
 
     def fitted(kept: pd.DataFrame) -> Fitted:
         if len(table.levels_of(kept, "batch_size")) < 2:
@@ -180,34 +180,39 @@ def fit_throughput(
     )
 
 
-def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None) -> Curve:
+def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None, *, intervals: bool = False) -> Curve:
     """Coefficients, and the growth where AICc asks for one.
+
+    Args:
+        intervals: work out the covariance of the coefficients, batch sizes taken as levels.
 
     Raises:
         CannotFit: fewer trials than terms.
     """
+    from scipy.optimize import minimize_scalar
+
     workers = table.levels_of(rows, "workers")
     lent = borrowed if len(workers) == 1 else None
     batch, n = rows["batch_size"].to_numpy(float), rows["workers"].to_numpy(float)
     step_s = batch / rows[OUTCOME].to_numpy(float)
-    names, columns = _columns(batch, n, 0.0, lent)
-    kept = independent(names, columns)
+    names, plain = _columns(batch, n, 0.0, lent)
+    kept = independent(names, plain)
     terms = [names[index] for index in kept]
-    best = Curve(fit_terms(terms, columns[:, kept], step_s), 0.0, workers, lent)
-    if len(table.levels_of(rows, "batch_size")) < LEVELS_FOR_GROWTH:
-        return best
 
-    def growing(growth: float) -> Fit:
-        _, tried = _columns(batch, n, growth, lent)
-        return fit_terms(terms, tried[:, kept], step_s, extra_parameters=1)
+    def growing(growth: float, levels: Array | None = None) -> Fit:
+        _, columns = _columns(batch, n, growth, lent)
+        return fit_terms(terms, columns[:, kept], step_s, extra_parameters=1 if growth else 0, levels=levels)
 
-    from scipy.optimize import minimize_scalar
-
-    found = minimize_scalar(
-        lambda growth: growing(growth).aicc, bounds=(0, LAST_GROWTH), method="bounded", options={"xatol": 1e-3}
-    )
-    fit = growing(float(found.x))
-    return Curve(fit, float(found.x), workers, lent) if fit.aicc < best.fit.aicc - WORTH_A_PARAMETER else best
+    growth, best = 0.0, growing(0.0)
+    if len(table.levels_of(rows, "batch_size")) >= LEVELS_FOR_GROWTH:
+        found = minimize_scalar(
+            lambda tried: growing(tried).aicc, bounds=(0, LAST_GROWTH), method="bounded", options={"xatol": 1e-3}
+        )
+        if found.fun < best.aicc - WORTH_A_PARAMETER:
+            growth = float(found.x)
+    if intervals or growth:
+        best = growing(growth, batch if intervals else None)
+    return Curve(best, growth, workers, lent)
 
 
 def _columns(batch: Array, n: Array, growth: float, borrowed: Borrowed | None) -> tuple[list[str], Array]:

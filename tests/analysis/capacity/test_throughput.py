@@ -39,7 +39,7 @@ def check_intervals(truth: Truth, cpus: tuple[int, ...], **values: float) -> Non
     inside = dict.fromkeys(values, 0)
     for draw in range(DRAWS):
         rows, _ = table.usable(simulated.observed(simulated.study(truth, draw, cpus=cpus)), "samples_per_s")
-        terms = {term.name: term for term in curve_terms(fit_curve(rows))}
+        terms = {term.name: term for term in curve_terms(fit_curve(rows, intervals=True))}
         for name, value in values.items():
             low, high = terms[name].low, terms[name].high
             assert low is not None and high is not None
@@ -59,7 +59,7 @@ def test_the_universal_scalability_law_with_five_counts() -> None:
     rows, _ = table.usable(
         simulated.observed(simulated.study(truth, 4, cpus=(1, 2, 4, 8, 16), noise=0.005)), "samples_per_s"
     )
-    terms = {term.name: term.value for term in curve_terms(fit_curve(rows))}
+    terms = {term.name: term.value for term in curve_terms(fit_curve(rows, intervals=True))}
     assert terms["coherency"] == pytest.approx(0.01, rel=0.1)
     assert terms["contention"] == pytest.approx(0.08, rel=0.1)
 
