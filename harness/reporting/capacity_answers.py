@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from harness.analysis.capacity.asking import Answer
 from harness.analysis.capacity.fits import FitAnswer
@@ -12,10 +12,11 @@ from harness.analysis.capacity.mixes import FleetAnswer, Option
 from harness.analysis.capacity.packing import PackAnswer
 from harness.analysis.capacity.prediction import Basis, Prediction
 from harness.analysis.capacity.sizes import Candidate, SizeAnswer
-from harness.reporting.capacity_numbers import NONE, basis, duration, ids, interval, number, percent
+from harness.reporting.capacity_numbers import NONE, basis, duration, ids, interval, number, percent, runs
 from harness.reporting.capacity_sheets import Sheet
 from harness.units import format_bytes
 
+Name = TypeVar("Name", str, int)
 INTERVAL = "in brackets: 95 % prediction interval of one new trial"
 
 
@@ -54,7 +55,8 @@ def _size(one: SizeAnswer) -> Sheet:
     if one.deadline_s is not None:
         above.append(f"deadline {duration(one.deadline_s)}, from the start of the worker to its last step of training")
     reasons = [(c.run.machine.name, part) for c in one.candidates for part in (c.run.memory, c.run.time, c.run.cost)]
-    below = [*_reasons(reasons), f"{INTERVAL}; evaluations are not in the time; cost in the currency of price_per_hour"]
+    told = f"{INTERVAL}; evaluations are not in the time; cost in the currency of price_per_hour"
+    below = [*_reasons(reasons, ", ".join), told]
     below += _records([c.run.time.records for c in one.candidates] + [c.run.memory.records for c in one.candidates])
     numeric = (False, True, True, True, True, True, True, False, False)
     return Sheet(f"size: {one.job.title}{_length(one.job)}", headers, rows, numeric, tuple(above), tuple(below))
@@ -103,12 +105,20 @@ def _pack(one: PackAnswer) -> Sheet:
         )
         for row in one.rows
     )
-    answer = f"{one.certain} for certain" if one.certain == one.possible else f"{one.certain} for certain, up to {one.possible} not ruled out"
+    answer = (
+        f"{one.certain} for certain"
+        if one.certain == one.possible
+        else f"{one.certain} for certain, up to {one.possible} not ruled out"
+    )
     above = [f"{one.machine.name}, {_limit(one.machine)} of memory, {one.cores} cores: {answer}"]
     if one.best is not None:
         above.append(f"most images a second together: with {one.best}")
-    parts = [(f"{row.jobs} jobs", part) for row in one.rows for part in (row.memory, row.each)]
-    below = [*_reasons(parts), *one.notes, f"{INTERVAL}; memory: each job as much as one alone"]
+    parts = [(row.jobs, part) for row in one.rows for part in (row.memory, row.each)]
+    below = [
+        *_reasons(parts, lambda jobs: f"{runs(jobs)} jobs"),
+        *one.notes,
+        f"{INTERVAL}; memory: each job as much as one alone",
+    ]
     below += _records([part.records for _, part in parts])
     numeric = (True, True, False, True, True, True, False, False)
     return Sheet(f"pack: {one.job.title}", headers, rows, numeric, tuple(above), tuple(below))
@@ -151,13 +161,13 @@ def _option(one: Option) -> str:
     return f"{told}{': ' if why else ''}{why}"
 
 
-def _reasons(parts: Iterable[tuple[str, Prediction]]) -> list[str]:
+def _reasons(parts: Iterable[tuple[Name, Prediction]], shown: Callable[[Sequence[Name]], str]) -> list[str]:
     """Why answers are extrapolations or refused, each said once with whom it concerns."""
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[Name, None]] = {}
     for name, part in parts:
         for reason in part.reasons:
             found.setdefault(reason, {})[name] = None
-    return [f"{', '.join(names)}: {reason}" for reason, names in found.items()]
+    return [f"{shown(list(names))}: {reason}" for reason, names in found.items()]
 
 
 def _records(groups: Iterable[tuple[str, ...]]) -> list[str]:

@@ -11,12 +11,14 @@ from typing import Any
 from pydantic import BaseModel
 
 import harness
+from harness.analysis.capacity.accuracies import AccuracyCell
 from harness.analysis.capacity.asking import Answer
 from harness.analysis.capacity.fits import FitAnswer
 from harness.analysis.capacity.mixes import FleetAnswer
-from harness.analysis.capacity.models import CapacityModels
+from harness.analysis.capacity.models import CapacityModels, NoModel
 from harness.analysis.capacity.packing import PackAnswer
 from harness.analysis.capacity.prediction import Prediction
+from harness.reporting.capacity_accuracies import accuracy_values
 from harness.reporting.capacity_models import as_values, every
 from harness.reporting.capacity_sheets import comma_separated
 
@@ -24,14 +26,22 @@ FORMAT_VERSION = 1
 """Version of the JSON form. History: 1, the first form."""
 
 
-def models_json(models: CapacityModels, store: Path | str) -> str:
-    """Every model with its parameters, errors and records, and what was left out."""
+def models_json(
+    models: CapacityModels, store: Path | str, reached: tuple[list[AccuracyCell], list[NoModel]] | None = None
+) -> str:
+    """Every model with its parameters, errors and records, and what was left out.
+
+    Args:
+        reached: cells that reached an accuracy and those that did not, where one was asked for.
+    """
     content = {
         "models": [as_values(model) for model in every(models)],
         "missing": [_plain(one) for one in models.missing],
         "omitted": {quantity: [_plain(one) for one in found] for quantity, found in models.omitted.items()},
         "excluded": [_plain(one) for one in models.observations.excluded],
     }
+    if reached is not None:
+        content["to_accuracy"] = {"cells": accuracy_values(reached[0]), "missing": [_plain(one) for one in reached[1]]}
     return _json(content, store)
 
 

@@ -8,8 +8,8 @@ from harness.analysis.capacity.heldout import HeldOut
 from harness.analysis.capacity.interference import InterferenceModel
 from harness.analysis.capacity.memory import MemoryModel
 from harness.analysis.capacity.models import AnyModel, CapacityModels
-from harness.analysis.capacity.prediction import FARTHEST
-from harness.reporting.capacity_numbers import NONE, ids, number, percent
+from harness.analysis.capacity.prediction import CONFIDENCE, FARTHEST
+from harness.reporting.capacity_numbers import NONE, ids, number, percent, runs
 from harness.reporting.capacity_sheets import Sheet, comma_separated
 
 TARGETS = {"peak_memory_bytes": 0.05, "samples_per_s": 0.10}
@@ -43,6 +43,7 @@ def _title(model: AnyModel) -> str:
 
 def _summary(models: CapacityModels) -> Sheet:
     headers = (
+        "model",
         "quantity",
         "group",
         "trials",
@@ -52,14 +53,14 @@ def _summary(models: CapacityModels) -> Sheet:
         "left-out batch sizes: mean, worst error",
         "left-out profiles: mean, worst error",
     )
-    rows = tuple(_summary_row(model) for model in every(models))
+    rows = tuple((str(number_), *_summary_row(model)) for number_, model in enumerate(every(models), 1))
     below = (
-        f"95 % interval: a new trial within the measured range; outside it, up to {FARTHEST:g} times, an answer is called extrapolation, "
-        "beyond it is refused",
-        "errors are of exactly the cells left out, predicted by a model that was fitted without them; n/a: see remarks",
+        f"95 % interval: of a new trial within the measured range; outside it, up to {FARTHEST:g} times, an answer is "
+        "called extrapolation, beyond it is refused",
+        "errors are of exactly the cells left out, predicted by a model that was fitted without them",
         *_over_target(models),
     )
-    return Sheet("models", headers, rows, (False, False, True, True, True, True, True, True), below=below)
+    return Sheet("models", headers, rows, (True, False, False, True, True, True, True, True, True), below=below)
 
 
 def _summary_row(model: AnyModel) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ def _summary_row(model: AnyModel) -> tuple[str, ...]:
     batches = spans["batch_size"].text
     if isinstance(model, InterferenceModel):
         batches += f", {spans['jobs'].text} jobs"
-    factor = None if model.spread is None else model.spread.factor(0.95)
+    factor = None if model.spread is None else model.spread.factor(CONFIDENCE)
     by = {held.by[0]: held for held in model.held_out}
     return (
         TITLES[model.quantity],
@@ -89,41 +90,42 @@ def _errors(held: HeldOut | None) -> str:
 
 def _over_target(models: CapacityModels) -> list[str]:
     found = []
-    for model in every(models):
+    for number_, model in enumerate(every(models), 1):
         target = TARGETS.get(model.quantity)
         for held in model.held_out:
             mean = held.mean_error_fraction
             if target is not None and mean is not None and mean > target:
                 by = " and ".join(held.by)
                 found.append(
-                    f"{TITLES[model.quantity]} of {_title(model)}: mean error of left-out {by} {percent(mean)} is above the "
+                    f"model {number_}: the mean error of left-out {by}, {percent(mean)}, is above the "
                     f"{100 * target:g} % that a plan should rest on"
                 )
     return found
 
 
 def _parameters(models: CapacityModels) -> Sheet:
-    headers = ("quantity", "group", "parameter", "value", "95 % from", "to", "unit")
+    headers = ("model", "quantity", "group", "parameter", "value", "95 % from", "to", "unit")
     rows = []
-    for model in every(models):
+    for number_, model in enumerate(every(models), 1):
         for term in model.terms:
             unit = "MiB" if term.unit == "bytes" else term.unit
             values = [number(value, term.unit) for value in (term.value, term.low, term.high)]
-            rows.append((TITLES[model.quantity], _title(model), term.name, *values, "" if unit == "1" else unit))
-    return Sheet("parameters", headers, tuple(rows), (False, False, False, True, True, True, False))
+            about = (str(number_), TITLES[model.quantity], _title(model))
+            rows.append((*about, term.name, *values, "" if unit == "1" else unit))
+    return Sheet("parameters", headers, tuple(rows), (True, False, False, False, True, True, True, False))
 
 
 def _cells(models: CapacityModels) -> Sheet:
-    headers = ("quantity", "group", "left out by", "cell", "trials", "measured", "predicted", "error", "")
+    headers = ("model", "quantity", "left out by", "cell", "trials", "measured", "predicted", "error", "")
     rows = []
-    for model in every(models):
+    for number_, model in enumerate(every(models), 1):
         for held in model.held_out:
             for cell in held.cells:
                 levels = ", ".join(f"{key} {value}" for key, value in cell.levels.items())
                 rows.append(
                     (
+                        str(number_),
                         TITLES[model.quantity],
-                        _title(model),
                         " and ".join(held.by),
                         levels,
                         str(cell.trials),
@@ -134,31 +136,41 @@ def _cells(models: CapacityModels) -> Sheet:
                     )
                 )
     below = ("memory in MiB; outside: the lowest or highest level was left out, the model extrapolates",)
-    numeric = (False, False, False, False, True, True, True, True, False)
+    numeric = (True, False, False, False, True, True, True, True, False)
     return Sheet("left-out cells", headers, tuple(rows), numeric, below=below)
 
 
 def _remarks(models: CapacityModels) -> Sheet:
-    lines = []
-    for model in every(models):
-        name = f"{TITLES[model.quantity]} of {_title(model)}"
-        lines += [f"{name}: no term {term}: {why}" for term, why in getattr(model, "left_out_terms", {}).items()]
-        for held in model.held_out:
-            lines += [f"{name}: leaving out {why}" for why in held.not_possible]
-        lines += [f"{name}: {note}" for note in model.notes]
-        spread = "no interval: too few trials" if model.spread is None else f"interval from {model.spread.source}"
-        lines.append(f"{name}: {spread}; records {ids(model.records)}")
+    """What is said of several models is said once, with their numbers."""
+    said: dict[str, list[int]] = {}
+    for number_, model in enumerate(every(models), 1):
+        for remark in _of_model(model):
+            said.setdefault(remark, []).append(number_)
+    lines = [f"model{'s' * (len(numbers) > 1)} {runs(numbers)}: {remark}" for remark, numbers in said.items()]
+    lines += [f"model {number_} rests on {ids(model.records)}" for number_, model in enumerate(every(models), 1)]
     for missing in models.missing:
-        lines.append(
-            f"no model of {TITLES[missing.quantity]} of {missing.group.title}: {missing.why}; records {ids(missing.records)}"
-        )
+        about = f"no model of {TITLES[missing.quantity]} of {missing.group.title}: {missing.why}"
+        lines.append(f"{about} ({ids(missing.records)})")
     for quantity, omitted in models.omitted.items():
-        lines += [f"{TITLES[quantity]}: {len(one.records)} trials left out: {one.why} ({ids(one.records)})" for one in omitted]
+        for one in omitted:
+            lines.append(f"{TITLES[quantity]}: {len(one.records)} trials left out: {one.why} ({ids(one.records)})")
     lines += [
         f"did not complete: {one.label}: {one.termination}: {one.reason} ({one.trial.id})"
         for one in models.observations.excluded
     ]
     return Sheet("remarks", (), (), (), below=tuple(lines))
+
+
+def _of_model(model: AnyModel) -> list[str]:
+    by_reason: dict[str, list[str]] = {}
+    for term, why in getattr(model, "left_out_terms", {}).items():
+        by_reason.setdefault(why, []).append(term)
+    found = [f"no term {', '.join(terms)}: {why}" for why, terms in by_reason.items()]
+    found += [f"cannot be left out: {why}" for held in model.held_out for why in held.not_possible]
+    found += model.notes
+    spread = model.spread
+    found.append("no interval: too few trials" if spread is None else f"interval from {spread.source}")
+    return found
 
 
 def to_csv(models: CapacityModels) -> str:
@@ -188,9 +200,7 @@ def as_values(model: AnyModel) -> dict[str, Any]:
         "parameters": [asdict(term) for term in model.terms],
         "left_out_parameters": dict(getattr(model, "left_out_terms", {})),
         "spread": None if model.spread is None else asdict(model.spread),
-        "held_out": [
-            {**asdict(held), "mean_error_fraction": held.mean_error_fraction} for held in model.held_out
-        ],
+        "held_out": [{**asdict(held), "mean_error_fraction": held.mean_error_fraction} for held in model.held_out],
         "records": list(model.records),
         "notes": list(model.notes),
     }

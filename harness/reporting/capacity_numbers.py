@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.analysis.capacity.prediction import Basis, Prediction
 from harness.units import format_seconds
 
@@ -49,3 +51,14 @@ def ids(records: tuple[str, ...], most: int = 4) -> str:
     """Records by id; of many the first and how many more (JSON has all)."""
     shown = ", ".join(records[:most])
     return shown if len(records) <= most else f"{shown} and {len(records) - most} more"
+
+
+def runs(numbers: Sequence[int]) -> str:
+    """`1-4, 7` for 1, 2, 3, 4, 7."""
+    parts: list[list[int]] = []
+    for one in numbers:
+        if parts and one == parts[-1][-1] + 1:
+            parts[-1].append(one)
+        else:
+            parts.append([one])
+    return ", ".join(f"{part[0]}" if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)

@@ -27,7 +27,9 @@ def publish(store: Path, batch_size: int, seed: int, **of_trial: Any) -> Path:
     chance = random.Random(f"{batch_size}-{seed}")
     path = record.path / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest["summary"]["samples_per_s"] = batch_size / (STEP_OVERHEAD_S + IMAGE_S * batch_size) * chance.gauss(1, 0.004)
+    manifest["summary"]["samples_per_s"] = (
+        batch_size / (STEP_OVERHEAD_S + IMAGE_S * batch_size) * chance.gauss(1, 0.004)
+    )
     manifest["summary"]["peak_memory_bytes"] = (BASE_BYTES + BYTES_PER_IMAGE * batch_size) * chance.gauss(1, 0.002)
     path.write_text(json.dumps(manifest))
     return record.path
@@ -115,6 +117,24 @@ def test_size_to_an_accuracy_reads_the_evaluations(store: Path) -> None:
     reasons = unreached["candidates"][0]["run"]["steps"]["reasons"]
     assert reasons[0] == "0 of 3 trials tell steps to 99.9 %"
     assert "99.9 % was not reached" in reasons[1]
+
+
+def test_time_to_an_accuracy_with_the_error_of_seeds_left_out(store: Path) -> None:
+    content = json.loads(output("models", store, "--accuracy", 90, "--format", "json"))["to_accuracy"]
+    assert [one["levels"]["batch_size"] for one in content["cells"]] == list(BATCH_SIZES)
+    first = content["cells"][0]
+    assert first["steps"]["estimate"] == pytest.approx(100)
+    assert first["steps"]["low"] < 60 and first["steps"]["high"] > 160  # evaluated every 100 steps, all at the first
+    assert first["seconds"]["estimate"] == pytest.approx(100 * (STEP_OVERHEAD_S + 16 * IMAGE_S), rel=0.02)
+    assert [cell["levels"]["seed"] for cell in first["held_out"]["cells"]] == [1, 2, 3]
+    # What the factory's clock measured, in place of what the models were given: the error is what it must be.
+    for cell in first["held_out"]["cells"]:
+        assert cell["error_fraction"] == pytest.approx(cell["predicted"] / cell["measured"] - 1)
+        assert cell["predicted"] == pytest.approx(100 * (STEP_OVERHEAD_S + 16 * IMAGE_S), rel=0.02)
+    text = output("models", store, "--accuracy", 99.9)
+    assert "to 99.9 % of the test images\n  no cell reached it in all its trials" in text
+    assert "3 of 3 trials did not: 99.9 % was not reached" in text
+    assert "above 0 and at most 100 percent" in error_of("models", store, "--accuracy", 120)
 
 
 def test_size_in_epochs_knows_the_images_of_the_dataset(store: Path) -> None:

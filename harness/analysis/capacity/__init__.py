@@ -1,1 +1,1 @@
-"""Capacity: what a job needs, how many fit a machine, what it will cost; models fitted to records, with their errors."""
+"""Capacity: what a job needs, how many fit a machine, what it costs; models fitted to records, with their errors."""

@@ -12,6 +12,7 @@ from harness.analysis.capacity.interference import InterferenceModel
 from harness.analysis.capacity.machines import Machine
 from harness.analysis.capacity.memory import MemoryModel
 from harness.analysis.capacity.questions import Job
+from harness.analysis.capacity.rows import Group
 from harness.analysis.capacity.throughput import ThroughputModel
 from harness.errors import DlgaugeError, FileFormatError
 from harness.validation import nearest
@@ -46,7 +47,7 @@ def choose(models: Sequence[Model], quantity: str, job: Job, machine: Machine) -
     Raises:
         DlgaugeError: several fit, and the job does not say which.
     """
-    found = [one for one in models if one.group.framework == job.framework]
+    found: list[Model] = [one for one in models if one.group.framework == job.framework]
     if not found:
         frameworks = sorted({one.group.framework for one in models})
         return f"{quantity}: no model of the framework {job.framework!r}{nearest(job.framework, frameworks)}"
@@ -65,13 +66,17 @@ def choose(models: Sequence[Model], quantity: str, job: Job, machine: Machine) -
             return f"{quantity}: no record of {job.framework} with {key} {wanted!r}; measured: {known}"
         found = matching
     if len(found) > 1:
-        names = [key for key in (*GIVEN, "content_sha256") if len({getattr(one.group, key) for one in found}) > 1]
-        levels = [f"{key}: {', '.join(sorted({str(getattr(one.group, key)) for one in found}))}" for key in names]
-        raise DlgaugeError(
-            f"{len(found)} models of {quantity} answer for {job.title}; they differ in {'; '.join(levels)}",
-            hint=" or ".join([*(f"give {key} in the job," for key in names if key in GIVEN), "take one study (--study)"]),
-        )
+        raise _ambiguous([one.group for one in found], quantity, job)
     return found[0]
+
+
+def _ambiguous(groups: Sequence[Group], quantity: str, job: Job) -> DlgaugeError:
+    keys = [key for key in (*GIVEN, "content_sha256") if len({getattr(one, key) for one in groups}) > 1]
+    levels = [f"{key}: {', '.join(sorted({str(getattr(one, key)) for one in groups}))}" for key in keys]
+    return DlgaugeError(
+        f"{len(groups)} models of {quantity} answer for {job.title}; they differ in {'; '.join(levels)}",
+        hint=" or ".join([*(f"give {key} in the job," for key in keys if key in GIVEN), "take one study (--study)"]),
+    )
 
 
 def counts_of(job: Job, frame: pd.DataFrame, relative_to: Path | None = None) -> Counts:
@@ -83,9 +88,9 @@ def counts_of(job: Job, frame: pd.DataFrame, relative_to: Path | None = None) ->
     recorded = frame[frame["workload"] == job.workload]
     if len(recorded):
         first = recorded.iloc[-1]
-        values = [float(first[key]) for key in ("parameters", "activation_values_per_sample")]
-        if all(math.isfinite(value) for value in values):
-            return Counts(str(first["dataset"]), *values, _train_images(first))
+        parameters, values = (_number(first[key]) for key in ("parameters", "activation_values_per_sample"))
+        if math.isfinite(parameters) and math.isfinite(values):
+            return Counts(str(first["dataset"]), parameters, values, _train_images(first))
     from harness.workloads.networks import parameter_count, shapes
     from harness.workloads.workload import load_workload
 
@@ -119,6 +124,10 @@ def _train_images(row: Any) -> int | None:
     held_out = _mapping(_mapping(specification.get("setting")).get("validation")).get("images")
     train = dataset.get("train")
     return train - (held_out if isinstance(held_out, int) else 0) if isinstance(train, int) else None
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

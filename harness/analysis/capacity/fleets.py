@@ -1,7 +1,8 @@
 """`fleet`: a mix of jobs onto machine types at least cost, as an integer programme.
 
-Machines are rented for the whole horizon. On each, work is done one after the other; a piece of work is one job, or k jobs of a kind
-side by side where that was measured. Over the patterns p of every machine type (`patterns.py`), `x_p` machines follow p:
+Machines are rented for the whole horizon. On each, work is done one after the other; a piece of work is one job, or k
+jobs of a kind side by side where that was measured. Over the patterns p of every machine type (`patterns.py`), `x_p`
+machines follow p:
 
     minimise    sum_p price_p x_p
     so that     sum_p done_jp x_p >= count_j    for every job j
@@ -15,10 +16,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from harness.analysis.capacity.patterns import TooManyPatterns, maximal_patterns
+from harness.analysis.capacity.regression import Array
 
 SCALE, TIE = 1e4, 1e-3
 
@@ -121,7 +124,7 @@ def _patterns(index: int, one: MachineType, counts: Sequence[int], horizon_s: fl
     ]
 
 
-def _done(columns: Sequence[Assignment], jobs: int) -> np.ndarray:  # type: ignore[type-arg]
+def _done(columns: Sequence[Assignment], jobs: int) -> Array:
     """Jobs of each kind that one machine of each pattern does, `(jobs, patterns)`."""
     found = np.zeros((jobs, len(columns)))
     for index, column in enumerate(columns):
@@ -130,26 +133,31 @@ def _done(columns: Sequence[Assignment], jobs: int) -> np.ndarray:  # type: igno
     return found
 
 
-def _solve(
-    types: Sequence[MachineType], counts: Sequence[int], columns: Sequence[Assignment]
-) -> list[int] | None:
+def _solve(types: Sequence[MachineType], counts: Sequence[int], columns: Sequence[Assignment]) -> list[int] | None:
     """Machines of each pattern, None where there are too few."""
     from scipy.optimize import LinearConstraint, milp
 
     cost = np.array([types[column.machine].cost for column in columns])
-    constraints = [LinearConstraint(_done(columns, len(counts)), lb=np.array(counts, dtype=float)), *_bounds(types, columns)]
-    # The solver's gap is absolute: costs are scaled. The tie breaks for fewer machines, a ten-millionth of the dearest each.
+    constraints = [
+        LinearConstraint(_done(columns, len(counts)), lb=np.array(counts, dtype=float)),
+        *_bounds(types, columns),
+    ]
+    # The solver's gap is absolute: costs are scaled. Ties go to fewer machines, each a ten-millionth of the dearest.
     scaled = cost / (cost.max() or 1.0) * SCALE + TIE
     result = milp(scaled, constraints=constraints, integrality=np.ones(len(columns)), options={"mip_rel_gap": 0.0})
     return None if result.x is None else [round(value) for value in result.x]
 
 
-def _bounds(types: Sequence[MachineType], columns: Sequence[Assignment]) -> list:  # type: ignore[type-arg]
+def _bounds(types: Sequence[MachineType], columns: Sequence[Assignment]) -> list[Any]:
     from scipy.optimize import LinearConstraint
 
     bounded = [index for index, one in enumerate(types) if one.at_most is not None]
     rows = [[float(column.machine == index) for column in columns] for index in bounded]
-    return [LinearConstraint(np.array(rows), ub=np.array([types[i].at_most for i in bounded], dtype=float))] if rows else []
+    return (
+        [LinearConstraint(np.array(rows), ub=np.array([types[i].at_most for i in bounded], dtype=float))]
+        if rows
+        else []
+    )
 
 
 def _plan(types: Sequence[MachineType], columns: Sequence[Assignment], found: Sequence[int]) -> Plan:

@@ -1,7 +1,8 @@
 """Held-out error: a model fitted without some of its levels, asked for exactly those.
 
-The same residuals give the prediction intervals. A level that was left out is what a question about an unmeasured level is; its
-residual holds the noise of a trial and the misfit of the curve, which residuals of the fit itself do not show.
+The same residuals give the prediction intervals. A level that was left out is what a question about an unmeasured
+level is; its residual holds the noise of a trial and the misfit of the curve, which residuals of the fit itself do
+not show.
 """
 
 from __future__ import annotations
@@ -74,9 +75,9 @@ class Spread:
 
     Attributes:
         sd_log: standard deviation of the logarithms' difference.
-        degrees: degrees of freedom of Student's t; None where there is no spread at all to be had.
-        edge_sd_log: the same for a question outside the measured range: not less than the root mean square of the levels at
-            the edges when they were left out.
+        degrees: degrees of freedom of Student's t.
+        edge_sd_log: the same for a question outside the measured range: not less than the root mean square of the
+            levels at its ends when they were left out.
         levels, trials: how many it is from.
         source: what it is from, in words.
     """
@@ -170,11 +171,11 @@ def _word(value: Any) -> str:
 def spread_of(residuals: Array, levels: Array, source: str) -> Spread | None:
     """The spread behind a prediction interval, from residuals of levels that were left out.
 
-    A residual is the misfit of its level plus the noise of its trial: a one-way model with random levels, of which the
-    mean is 0 by construction. With n0 trials a level, the variance of a single new trial at a new level is
-    `MSB / n0 + (1 - 1 / n0) MSW`, MSB between levels (as many degrees of freedom as levels) and MSW within them;
-    Satterthwaite (Biometrics Bulletin 2, 1946) gives the degrees of freedom of the sum. Where levels differ no more than
-    trials do, that is nearly the number of trials; where misfit rules, the number of levels.
+    A residual is the misfit of its level plus the noise of its trial: a one-way model with random levels, of which
+    the mean is 0 by construction. With n0 trials a level, the variance of a single new trial at a new level is `MSB /
+    n0 + (1 - 1 / n0) MSW`, MSB between levels (as many degrees of freedom as levels) and MSW within them;
+    Satterthwaite (Biometrics Bulletin 2, 1946) gives the degrees of freedom of the sum. Where levels differ no more
+    than trials do, that is nearly the number of trials; where misfit rules, the number of levels.
 
     Args:
         residuals: `(rows,)`, logarithms; NaN is left out.
@@ -197,7 +198,7 @@ def spread_of(residuals: Array, levels: Array, source: str) -> Spread | None:
     parts = (between / n0, (1 - 1 / n0) * within)
     variance = math.fsum(parts)
     divisor = parts[0] ** 2 / len(counts) + (parts[1] ** 2 / inside if inside else 0.0)
-    degrees = variance**2 / divisor if divisor > 0 else float(len(counts))
+    degrees = float(variance**2 / divisor) if divisor > 0 else float(len(counts))
     edge = np.concatenate([members[0], members[-1]])
     return Spread(
         sd_log=math.sqrt(variance),
@@ -210,8 +211,14 @@ def spread_of(residuals: Array, levels: Array, source: str) -> Spread | None:
 
 
 def spread_of_fit(residuals: Array, parameters: int, source: str) -> Spread | None:
-    """The spread of trials around their own fit, for models that cannot leave a level out; None without a degree of
-    freedom. The estimate's own error is counted as that of a mean of as many trials a parameter: `1 + parameters / n`."""
+    """The spread of trials around their own fit, for models that cannot leave a level out.
+
+    The estimate's own error is counted as that of a mean of `n / parameters` trials: variance times
+    `1 + parameters / n`.
+
+    Returns:
+        None without a degree of freedom.
+    """
     degrees = len(residuals) - parameters
     if degrees < 1:
         return None

@@ -1,9 +1,9 @@
 """Interference: how much slower a job is with others of its kind beside it, from trials that ran side by side.
 
-Of each trial with k > 1 jobs the slowdown is the samples/s of the same job alone on the whole profile divided by those of
-one job while all trained; over k it follows the scalability law of `scaling.py`, `1 + contention (k - 1) + coherency k (k - 1)`,
-neither negative. Jobs on the same CPUs (`shared`) and jobs that divide them (`split`: the slowdown holds having fewer, too) are two
-laws, and every number of CPUs has its own.
+Of each trial with k > 1 jobs the slowdown is the samples/s of the same job alone on the whole profile divided by
+those of one job while all trained; over k it follows the scalability law of `scaling.py`, `1 + contention (k - 1) +
+coherency k (k - 1)`, neither negative. Jobs on the same CPUs (`shared`) and jobs that divide them (`split`: the
+slowdown holds having fewer, too) are two laws, and every number of CPUs has its own.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def fit_interference(
         CannotFit: no trial side by side, or none alone of the same job.
     """
     beside, notes = _slowdowns(rows[rows["cpus"] == cpus], cores_shared)
-    fit = _fit(beside)
+    fit = _fit(beside, beside["side_by_side"].to_numpy(float))
     law = _law(fit)
     by_jobs, residuals = leave_out(beside, ("side_by_side",), QUANTITY, ("side_by_side",), _fitted)
     spread = spread_of(residuals, beside["side_by_side"].to_numpy(float), "numbers of jobs left out one at a time")
@@ -107,8 +107,8 @@ def fit_interference(
         law=law,
         terms=coefficient_terms(fit, lambda _: "1"),
         measured={
-            int(k): math.exp(float(np.log(one[QUANTITY].to_numpy(float)).mean()))
-            for k, one in beside.groupby("side_by_side")
+            int(k): math.exp(float(np.log(beside.loc[beside["side_by_side"] == k, QUANTITY]).mean()))
+            for k in table.levels_of(beside, "side_by_side")
         },
         spans={
             "jobs": Span("jobs", (1.0, *table.levels_of(beside, "side_by_side"))),
@@ -147,18 +147,22 @@ def _slowdowns(rows: pd.DataFrame, cores_shared: bool) -> tuple[pd.DataFrame, tu
     notes = (f"{lacking} trials side by side have none alone of the same job to compare with",) if lacking else ()
     found = found[np.isfinite(found[QUANTITY])].reset_index(drop=True)
     if "overlap_fraction" in found.columns and (short := int((found["overlap_fraction"] < LEAST_OVERLAP).sum())):
-        notes = (*notes, f"in {short} trials all jobs trained together for less than {100 * LEAST_OVERLAP:g} % of the time")
+        notes = (
+            *notes,
+            f"in {short} trials all jobs trained together for less than {100 * LEAST_OVERLAP:g} % of the time",
+        )
     if not len(found):
         raise CannotFit("the trials side by side have none alone of the same job to compare with")
     return found, notes
 
 
-def _fit(rows: pd.DataFrame) -> Fit:
+def _fit(rows: pd.DataFrame, levels: Array | None = None) -> Fit:
     k = rows["side_by_side"].to_numpy(float)
     names = ["contention", "coherency"]
     columns = np.column_stack([k - 1, k * (k - 1)])
     kept = independent(names, columns)
-    return fit_terms([names[i] for i in kept], columns[:, kept], rows[QUANTITY].to_numpy(float), offset=1.0)
+    chosen = [names[index] for index in kept]
+    return fit_terms(chosen, columns[:, kept], rows[QUANTITY].to_numpy(float), offset=1.0, levels=levels)
 
 
 def _law(fit: Fit) -> Scaling:

@@ -5,11 +5,11 @@
                       + bytes_per_parameter * parameters
                       + bytes_per_worker * (workers - 1)
 
-No term is negative. `base` holds interpreter, framework and the dataset as the framework keeps it, so there is one for each
-dataset; `activation_values_per_sample` is the sum of the elements of all layer outputs, from the network's graph. Below
-`floor_batch_size` something other than a training step makes the peak (loading, compiling, an evaluation); it is chosen
-among a grid by AICc, and none is the default. A term that the records cannot tell from those before it is left out and named:
-with one network the parameters are part of the base.
+No term is negative. `base` holds interpreter, framework and the dataset as the framework keeps it, so there is one
+for each dataset; `activation_values_per_sample` is the sum of the elements of all layer outputs, from the network's
+graph. Below `floor_batch_size` something other than a training step makes the peak (loading, compiling, an
+evaluation); it is chosen among a grid by AICc, and none is the default. A term that the records cannot tell from
+those before it is left out and named: with one network the parameters are part of the base.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 OUTCOME = "peak_memory_bytes"
 ACTIVATION, PARAMETER, WORKER = "bytes_per_activation", "bytes_per_parameter", "bytes_per_worker"
-FLOORS = 24
+FLOORS = 12
 """How many floors of the batch size are tried, on a log scale up to a quarter of the largest batch size."""
 LEVELS_FOR_FLOOR = 4
-WORTH_A_PARAMETER = 2.0
-"""By how much AICc must fall for a floor: models within 2 are not told apart (Burnham and Anderson, 2002)."""
+WORTH_A_PARAMETER = 10.0
+"""By how much AICc must fall for a floor: the other has essentially no support then (Burnham and Anderson, 2002,
+2.6). The intervals of the other parameters are those given it, so it must be beyond doubt."""
 CELLS = ("workload", "batch_size", "profile")
 
 
@@ -132,7 +133,7 @@ def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] =
     Raises:
         CannotFit: too few trials.
     """
-    curve = fit_curve(rows)
+    curve = fit_curve(rows, intervals=True)
     left_out, residuals = _held_out(rows)
     batches = rows["batch_size"].to_numpy(float)
     spread = spread_of(residuals, batches, "batch sizes left out one at a time")
@@ -162,24 +163,33 @@ def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] =
     )
 
 
-def fit_curve(rows: pd.DataFrame) -> Curve:
-    """Coefficients, and the floor of the batch size where AICc asks for one."""
+def fit_curve(rows: pd.DataFrame, *, intervals: bool = False) -> Curve:
+    """Coefficients, and the floor of the batch size where AICc asks for one.
+
+    Args:
+        intervals: work out the covariance of the coefficients, batch sizes taken as levels.
+    """
     names, columns = _columns(rows, 0.0)
     kept = independent(names, columns)
     measured = rows[OUTCOME].to_numpy(float)
     terms = [names[index] for index in kept]
-    best = Curve(fit_terms(terms, columns[:, kept], measured), 0.0)
-    levels = table.levels_of(rows, "batch_size")
-    if len(levels) < LEVELS_FOR_FLOOR or ACTIVATION not in terms:
-        return best
     batch, values = (rows[key].to_numpy(float) for key in ("batch_size", "activation_values_per_sample"))
-    for floor in np.geomspace(levels[0] * 1.05, max(levels[-1] / 4, levels[0] * 1.05), FLOORS):
+
+    def with_floor(floor: float, own_levels: Array | None = None) -> Curve:
         tried = columns[:, kept]
-        tried[:, terms.index(ACTIVATION)] = values * np.maximum(batch, floor)
-        fit = fit_terms(terms, tried, measured, extra_parameters=1)
-        if fit.aicc < best.fit.aicc - (0.0 if best.floor_batch_size else WORTH_A_PARAMETER):
-            best = Curve(fit, float(floor))
-    return best
+        if floor:
+            tried[:, terms.index(ACTIVATION)] = values * np.maximum(batch, floor)
+        extra = 1 if floor else 0
+        return Curve(fit_terms(terms, tried, measured, extra_parameters=extra, levels=own_levels), floor)
+
+    best = with_floor(0.0)
+    levels = table.levels_of(rows, "batch_size")
+    if len(levels) >= LEVELS_FOR_FLOOR and ACTIVATION in terms:
+        for floor in np.geomspace(levels[0] * 1.05, max(levels[-1] / 4, levels[0] * 1.05), FLOORS):
+            found = with_floor(float(floor))
+            if found.fit.aicc < best.fit.aicc - (0.0 if best.floor_batch_size else WORTH_A_PARAMETER):
+                best = found
+    return with_floor(best.floor_batch_size, batch) if intervals else best
 
 
 def _columns(rows: pd.DataFrame, floor: float) -> tuple[list[str], Array]:
@@ -200,9 +210,7 @@ def _base(dataset: str) -> str:
 
 
 def _unit(name: str) -> str:
-    return {ACTIVATION: "bytes per value", PARAMETER: "bytes per parameter", WORKER: "bytes per worker"}.get(
-        name, "bytes"
-    )
+    return {ACTIVATION: "bytes per value", PARAMETER: "bytes per parameter"}.get(name, "bytes")
 
 
 def _why_missing(name: str, rows: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from harness.analysis.capacity import rows as table
 from harness.analysis.capacity.interference import InterferenceModel, fit_interference, ways_of_sharing
 from harness.analysis.capacity.memory import MemoryModel, fit_memory
 from harness.analysis.capacity.regression import CannotFit
-from harness.analysis.capacity.scaling import Scaling, borrowed_from
+from harness.analysis.capacity.scaling import Borrowed, Scaling, borrowed_from
 from harness.analysis.capacity.throughput import ThroughputModel, fit_curve, fit_throughput
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ def fit_models(observations: Observations) -> CapacityModels:
     of_workloads = list(table.groups(rate_rows, table.OF_A_WORKLOAD))
     throughput, kept_rows = _throughput(of_workloads, varied, missing)
     interference = [
-        model
+        found
         for group, rows in of_workloads
         for shared, cpus in ways_of_sharing(rows)
-        if (model := _tried("slowdown", group, rows, missing, _interference(shared, cpus, varied)))
+        if (found := _tried("slowdown", group, rows, missing, _interference(shared, cpus, varied)))
     ]
     return CapacityModels(
         observations=observations,
@@ -97,7 +97,8 @@ Groups = Sequence[tuple[table.Group, "pd.DataFrame"]]
 def _throughput(
     groups: Groups, varied: tuple[str, ...], missing: list[NoModel]
 ) -> tuple[list[ThroughputModel], list[pd.DataFrame]]:
-    """One model a group; the scaling over workers of the other frameworks on the same workload and machine is lent to it."""
+    """One model a group; the scaling over workers of the other frameworks on the same workload and machine is lent to
+    it."""
     single = [(group, one) for group, rows in groups if len(one := table.alone(rows))]
     laws: list[tuple[table.Group, Scaling]] = []
     for group, rows in single:
@@ -115,13 +116,15 @@ def _throughput(
                 if other.framework != group.framework and (other.workload, other.content_sha256, other.host) == same
             ]
         )
-        model = _tried(
-            "samples_per_s", group, rows, missing, lambda g, r, lent=lent: fit_throughput(g, r, varied, lent)
-        )
+        model = _tried("samples_per_s", group, rows, missing, _rate(varied, lent))
         if model:
             models.append(model)
             kept.append(rows)
     return models, kept
+
+
+def _rate(varied: tuple[str, ...], lent: Borrowed | None) -> Callable[[table.Group, pd.DataFrame], ThroughputModel]:
+    return lambda group, rows: fit_throughput(group, rows, varied, lent)
 
 
 def _interference(

@@ -1,7 +1,8 @@
 """What one machine can do within a horizon: patterns, the columns of the fleet's integer programme.
 
-A pattern is how often each kind of work is done on one machine, one after the other. It is the formulation of Gilmore and Gomory for
-cutting stock (Operations Research 9, 1961): a programme over whole machines that packs exactly, where a sum of hours would cut jobs in two.
+A pattern is how often each kind of work is done on one machine, one after the other. It is the formulation of Gilmore
+and Gomory for cutting stock (Operations Research 9, 1961): a programme over whole machines that packs exactly, where
+a sum of hours would cut jobs in two.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def maximal_patterns(times_s: Sequence[float], horizon_s: float, most: Sequence[
 
     def extend(index: int, counts: list[int], left_s: float) -> None:
         if index == len(times_s):
-            if not any(
-                count < most[i] and times_s[i] <= left_s + slack for i, count in enumerate(counts)
-            ) and any(counts):
+            if not any(count < most[i] and times_s[i] <= left_s + slack for i, count in enumerate(counts)) and any(
+                counts
+            ):
                 found.append(tuple(counts))
                 if len(found) > MOST_PATTERNS:
                     raise TooManyPatterns(f"more than {MOST_PATTERNS} ways to fill a machine")

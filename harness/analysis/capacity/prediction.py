@@ -141,15 +141,17 @@ def _combined(
         return refused(quantity, unit, reasons, records)
     low = [part.low for part in parts if part.low is not None]
     high = [part.high for part in parts if part.high is not None]
-    ends = (make(low), make(high)) if len(low) == len(high) == len(parts) else (None, None)
+    known = len(low) == len(high) == len(parts)
+    ends: tuple[float | None, float | None] = (make(low), make(high)) if known else (None, None)
     basis = worst(part.basis for part in parts)
-    return Prediction(quantity, unit, make(estimates), *ends, confidence, basis, reasons, records)
+    return Prediction(quantity, unit, make(estimates), ends[0], ends[1], confidence, basis, reasons, records)
 
 
 def inverse(quantity: str, unit: str, one: Prediction, scale: float = 1.0) -> Prediction:
     """`scale / one`, the ends of the interval exchanged."""
     if one.estimate is None:
         return refused(quantity, unit, one.reasons, one.records)
-    ends = (scale / one.high, scale / one.low) if one.low and one.high else (None, None)
-    return Prediction(quantity, unit, scale / one.estimate, *ends, one.confidence, one.basis, one.reasons, one.records)
-
+    low = scale / one.high if one.low and one.high else None
+    high = scale / one.low if one.low and one.high else None
+    estimate = scale / one.estimate
+    return Prediction(quantity, unit, estimate, low, high, one.confidence, one.basis, one.reasons, one.records)

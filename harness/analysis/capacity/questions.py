@@ -26,7 +26,8 @@ class Job(FileModel):
         framework, workload, batch_size: what runs.
         steps, epochs, accuracy: its length, one of them: training steps, passes over the training split, or the
             percentage of test images (top-1) at which it is done.
-        setting, policy, learning_rate, momentum, weight_decay: which trials tell the steps to an accuracy, where several would.
+        setting, policy, learning_rate, momentum, weight_decay: which trials tell the steps to an accuracy, where
+            several would.
         framework_version, environment, optimizer, precision, blas, host: which model answers, where several would.
         name: how answers call it.
     """

@@ -1,9 +1,10 @@
 """Fits of sums of non-negative terms, robust and in relative error: the engine under all capacity models.
 
-`measured = sum_j coefficient_j * column_j`, every coefficient 0 or more. Least squares with that condition is Lawson and
-Hanson's algorithm (Solving Least Squares Problems, 1974; `scipy.optimize.nnls`). Residuals are relative, since what varies
-by percent at 16 images a step varies by percent at 1024; Huber's weights (Huber and Ronchetti, Robust Statistics, 2009,
-chapter 7: 1 up to 1.345 standard deviations, falling as 1 / |residual| beyond) keep one disturbed trial from bending a curve.
+`measured = sum_j coefficient_j * column_j`, every coefficient 0 or more. Least squares with that condition is Lawson
+and Hanson's algorithm (Solving Least Squares Problems, 1974; `scipy.optimize.nnls`). Residuals are relative, since
+what varies by percent at 16 images a step varies by percent at 1024; Huber's weights (Huber and Ronchetti, Robust
+Statistics, 2009, chapter 7: 1 up to 1.345 standard deviations, falling as 1 / |residual| beyond) keep one disturbed
+trial from bending a curve.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ LEAST_SCALE = 1e-9
 ITERATIONS = 60
 CONVERGED = 1e-7
 """Change of the fitted values, relative to the largest, at which the weights are taken as settled."""
+LEVELS_FOR_JACKKNIFE = 3
 INDEPENDENT = 1e-6
 """Singular values below this part of the largest are none: columns that differ by less are not told apart."""
 
@@ -40,8 +42,8 @@ class Fit:
     Attributes:
         names: of the terms, in order.
         coefficients: one a term, 0 or more.
-        covariance: of the coefficients (White's sandwich, HC1, with Huber's weights); None with no more rows than terms.
-        degrees: rows less terms.
+        covariance: of the coefficients; None with no more rows than terms, or not asked for.
+        degrees: of freedom, of Student's t with that covariance.
         rows: how many were fitted.
         aicc: Akaike's criterion, corrected for few rows (Hurvich and Tsai, Biometrika 76, 1989), of relative residuals.
     """
@@ -85,7 +87,12 @@ def independent(names: Sequence[str], columns: Array) -> list[int]:
 
 
 def fit_terms(
-    names: Sequence[str], columns: Array, measured: Array, extra_parameters: int = 0, offset: float = 0.0
+    names: Sequence[str],
+    columns: Array,
+    measured: Array,
+    extra_parameters: int = 0,
+    offset: float = 0.0,
+    levels: Array | None = None,
 ) -> Fit:
     """Fit non-negative coefficients.
 
@@ -93,6 +100,8 @@ def fit_terms(
         columns: `(rows, terms)`, columns that can be told apart.
         measured: `(rows,)`, positive.
         offset: a known part of the sum that is not fitted; `Fit.at` does not add it.
+        levels: `(rows,)`, the level of each row, rows of one level having something in common that no term knows;
+            None: no covariance is worked out.
         extra_parameters: what was chosen to fit beside the coefficients, for `aicc`.
 
     Raises:
@@ -121,27 +130,47 @@ def fit_terms(
         coefficients = new
         if step and change <= CONVERGED * float(values.max()):
             break
+    covariance, degrees = None, 0
+    if levels is not None:
+        covariance, degrees = _covariance(columns / fitted[:, None], residuals, weights, levels)
     return Fit(
         names=tuple(names),
         coefficients=coefficients,
-        covariance=_covariance(columns / fitted[:, None], residuals, weights),
-        degrees=rows - terms,
+        covariance=covariance,
+        degrees=degrees,
         rows=rows,
         aicc=_aicc(residuals, weights, terms + extra_parameters),
     )
 
 
-def _covariance(relative: Array, residuals: Array, weights: Array) -> Array | None:
-    """Sandwich of a weighted fit: bread `(J' W J)^-1`, filling `J' W² r² J`, times rows / (rows - terms)."""
+def _covariance(relative: Array, residuals: Array, weights: Array, levels: Array) -> tuple[Array | None, int]:
+    """Huber's sandwich: bread `(J' D J)^-1`, filling of `J' W r`; and its degrees of freedom.
+
+    D is the derivative of Huber's function: 1 where a residual has full weight, else 0 (Huber and Ronchetti, 7.6). With
+    three levels or more the filling is summed level by level, each level's residuals divided by `I - H` of the level
+    (CR3, the jackknife over levels: Bell and McCaffrey, Survey Methodology 28, 2002): what a level has of its own is in
+    the interval then, with one degree of freedom less than there are levels. Else row by row (HC1).
+    """
     rows, terms = relative.shape
     if rows <= terms:
-        return None
+        return None, 0
     norms = np.linalg.norm(relative, axis=0)
     scaled = relative / norms
-    bread = np.linalg.pinv(scaled.T @ (scaled * weights[:, None]))
-    filling = scaled.T @ (scaled * ((weights * residuals) ** 2)[:, None])
-    found: Array = bread @ filling @ bread * rows / (rows - terms) / np.outer(norms, norms)
-    return found
+    bread = np.linalg.pinv(scaled.T @ (scaled * (weights >= 1.0)[:, None]))
+    kinds = np.unique(levels)
+    scores = (weights * residuals)[:, None]
+    if len(kinds) < LEVELS_FOR_JACKKNIFE:
+        filling, degrees = scaled.T @ (scaled * scores**2) * rows / (rows - terms), rows - terms
+    else:
+        sums = []
+        for kind in kinds:
+            own = scaled[levels == kind]
+            hat = own @ bread @ (own * weights[levels == kind][:, None]).T
+            sums.append(own.T @ np.linalg.pinv(np.eye(len(own)) - hat) @ scores[levels == kind])
+        stacked = np.hstack(sums)
+        filling, degrees = stacked @ stacked.T * (len(kinds) - 1) / len(kinds), len(kinds) - 1
+    found: Array = bread @ filling @ bread / np.outer(norms, norms)
+    return found, degrees
 
 
 def _aicc(residuals: Array, weights: Array, parameters: int) -> float:

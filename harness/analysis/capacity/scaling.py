@@ -2,8 +2,9 @@
 
     speed-up(n) = n / (1 + contention (n - 1) + coherency n (n - 1))
 
-Gunther, Guerrilla Capacity Planning (Springer, 2007), chapter 4; without coherency it is Amdahl's law (AFIPS 1967), contention the serial
-share. The same form tells how k jobs side by side slow each other: each runs at `1 / (1 + contention (k - 1) + coherency k (k - 1))`.
+Gunther, Guerrilla Capacity Planning (Springer, 2007), chapter 4; without coherency it is Amdahl's law (AFIPS 1967),
+contention the serial share. The same form tells how k jobs side by side slow each other: each runs at `1 / (1 +
+contention (k - 1) + coherency k (k - 1))`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Borrowed:
-    """The scaling of other frameworks on the same workload and machine, for one measured with one count of workers alone.
+    """The scaling of other frameworks on the same workload and machine, for one measured with one count of workers
+    alone.
 
     Attributes:
         lenders: their laws.
@@ -47,7 +49,8 @@ class Borrowed:
         return statistics.median(one.slowdown(n) for one in self.lenders)
 
     def sd_log(self, n: float, measured_at: float) -> float | None:
-        """Standard deviation over lenders of the logarithm of what going from `measured_at` workers to n does; None of one."""
+        """Standard deviation over lenders of the logarithm of what going from `measured_at` workers to n does; None
+        of one."""
         if len(self.lenders) < 2:
             return None
         return statistics.stdev(math.log(one.slowdown(n) / one.slowdown(measured_at)) for one in self.lenders)

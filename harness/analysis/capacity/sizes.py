@@ -90,7 +90,12 @@ def _cost(one: Candidate) -> float:
 
 
 def _overlap(best: Candidate, other: Candidate) -> bool:
-    """Whether the other may be as cheap: its interval begins below the end of the best one's, or one has none."""
+    """Whether the other may be as cheap: its interval begins below the end of the best one's, or one has none.
+
+    Where both take the same time by the same model, the prices decide.
+    """
+    if (best.run.time.estimate, best.run.time.high) == (other.run.time.estimate, other.run.time.high):
+        return False
     high, low = best.run.cost.high, other.run.cost.low
     return high is None or low is None or low <= high
 

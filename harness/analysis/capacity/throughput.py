@@ -5,10 +5,11 @@ A step of b images on n workers takes
     step_s = overhead_s + overhead_per_worker_s (n - 1)
            + image_s b^(1 + growth) (1 + contention (n - 1) + coherency n (n - 1)) / n
 
-and samples/s are `b / step_s`: they rise with b while the overhead is shared by more images, up to `n / image_s / (1 + ...)`.
-The last factor is the universal scalability law (`scaling.py`). `growth` is 0 unless AICc asks for more: images cost
-more in batches that outgrow the caches. No term is negative. With two counts of workers coherency cannot be told from contention and is left out
-(Amdahl); with one count nothing of the scaling is known, unless other frameworks lend theirs.
+and samples/s are `b / step_s`: they rise with b while the overhead is shared by more images, up to `n / image_s / (1
++ ...)`. The last factor is the universal scalability law (`scaling.py`). `growth` is 0 unless AICc asks for more:
+images cost more in batches that outgrow the caches. No term is negative. With two counts of workers coherency cannot
+be told from contention and is left out (Amdahl); with one count nothing of the scaling is known, unless other
+frameworks lend theirs.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 OUTCOME = "samples_per_s"
 IMAGE, CONTENTION, OVERHEAD = "image_s", "image_contention_s", "overhead_s"
 OVERHEAD_PER_WORKER, COHERENCY = "overhead_per_worker_s", "image_coherency_s"
-LAST_GROWTH, GROWTHS = 0.5, 25
+LAST_GROWTH = 0.5
 LEVELS_FOR_GROWTH = 4
-WORTH_A_PARAMETER = 2.0
-"""By how much AICc must fall for a growth: models within 2 are not told apart (Burnham and Anderson, 2002)."""
+WORTH_A_PARAMETER = 10.0
+"""By how much AICc must fall for a growth: the other has essentially no support then (Burnham and Anderson, 2002,
+2.6). The intervals of the other parameters are those given it, so it must be beyond doubt."""
 CELLS = ("batch_size", "profile")
 
 
@@ -148,7 +150,7 @@ def fit_throughput(
     Raises:
         CannotFit: too few trials.
     """
-    curve = fit_curve(rows, borrowed)
+    curve = fit_curve(rows, borrowed, intervals=True)
 
     def fitted(kept: pd.DataFrame) -> Fitted:
         if len(table.levels_of(kept, "batch_size")) < 2:
@@ -168,7 +170,7 @@ def fit_throughput(
     return ThroughputModel(
         group=group,
         curve=curve,
-        terms=_terms(curve),
+        terms=curve_terms(curve),
         left_out_terms={name: _why_missing(name, rows) for name in names if name not in curve.fit.names},
         spans=spans,
         spread=spread,
@@ -178,28 +180,39 @@ def fit_throughput(
     )
 
 
-def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None) -> Curve:
+def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None, *, intervals: bool = False) -> Curve:
     """Coefficients, and the growth where AICc asks for one.
+
+    Args:
+        intervals: work out the covariance of the coefficients, batch sizes taken as levels.
 
     Raises:
         CannotFit: fewer trials than terms.
     """
+    from scipy.optimize import minimize_scalar
+
     workers = table.levels_of(rows, "workers")
     lent = borrowed if len(workers) == 1 else None
     batch, n = rows["batch_size"].to_numpy(float), rows["workers"].to_numpy(float)
     step_s = batch / rows[OUTCOME].to_numpy(float)
-    names, columns = _columns(batch, n, 0.0, lent)
-    kept = independent(names, columns)
+    names, plain = _columns(batch, n, 0.0, lent)
+    kept = independent(names, plain)
     terms = [names[index] for index in kept]
-    best = Curve(fit_terms(terms, columns[:, kept], step_s), 0.0, workers, lent)
-    if len(table.levels_of(rows, "batch_size")) < LEVELS_FOR_GROWTH:
-        return best
-    for growth in np.linspace(0, LAST_GROWTH, GROWTHS + 1)[1:]:
-        _, tried = _columns(batch, n, float(growth), lent)
-        fit = fit_terms(terms, tried[:, kept], step_s, extra_parameters=1)
-        if fit.aicc < best.fit.aicc - (0.0 if best.growth else WORTH_A_PARAMETER):
-            best = Curve(fit, float(growth), workers, lent)
-    return best
+
+    def growing(growth: float, levels: Array | None = None) -> Fit:
+        _, columns = _columns(batch, n, growth, lent)
+        return fit_terms(terms, columns[:, kept], step_s, extra_parameters=1 if growth else 0, levels=levels)
+
+    growth, best = 0.0, growing(0.0)
+    if len(table.levels_of(rows, "batch_size")) >= LEVELS_FOR_GROWTH:
+        found = minimize_scalar(
+            lambda tried: growing(tried).aicc, bounds=(0, LAST_GROWTH), method="bounded", options={"xatol": 1e-3}
+        )
+        if found.fun < best.aicc - WORTH_A_PARAMETER:
+            growth = float(found.x)
+    if intervals or growth:
+        best = growing(growth, batch if intervals else None)
+    return Curve(best, growth, workers, lent)
 
 
 def _columns(batch: Array, n: Array, growth: float, borrowed: Borrowed | None) -> tuple[list[str], Array]:
@@ -218,7 +231,7 @@ def _columns(batch: Array, n: Array, growth: float, borrowed: Borrowed | None) -
     return list(found), np.column_stack(list(found.values()))
 
 
-def _terms(curve: Curve) -> tuple[Term, ...]:
+def curve_terms(curve: Curve) -> tuple[Term, ...]:
     """Overheads and the time of an image in seconds, and the scalability law as pure numbers."""
     plain = [
         one

@@ -25,12 +25,12 @@ def fleet(
     job: list[str] = typer.Option(
         ...,
         "--job",
-        help="A kind of job, given again for more: 'count=20,framework=torch,workload=lenet-mnist,batch_size=64,epochs=2'.",
+        help="A kind of job, again for more: 'count=20,framework=torch,workload=lenet-mnist,batch_size=64,epochs=2'.",
     ),
     machine: list[str] = typer.Option(
         ...,
         "--machine",
-        help=f"A machine type, given again for more, with price_per_hour, and at_most where there are few: {options.MACHINE_HELP}",
+        help=f"A machine type with price_per_hour (and at_most), again for more: {options.MACHINE_HELP}",
     ),
     horizon: str = typer.Option(..., "--horizon", help="Time in which all jobs must be done, such as '8 h'."),
     plan_on: PlanOn = typer.Option(PlanOn.HIGH, "--plan-on", help="Upper ends of the predictions, or estimates."),

@@ -25,7 +25,9 @@ class Format(StrEnum):
 
 
 STORE = typer.Argument(None, help="Folder of the records; default: $DLGAUGE_STORE, else results.")
-STUDY = typer.Option(None, "--study", help="Only records of this study, given again for more; default: all of the store.")
+STUDY = typer.Option(
+    None, "--study", help="Only records of this study, given again for more; default: all of the store."
+)
 FORMAT = typer.Option(Format.TABLE, "--format", "-f", help="Form of the output.")
 OUTPUT = typer.Option(None, "--output", "-o", help="Write to this file instead of the terminal.")
 FRAMEWORK = typer.Option(..., "--framework", help="Framework of the job.")
@@ -33,9 +35,14 @@ WORKLOAD = typer.Option(..., "--workload", help="Workload of the job.")
 BATCH_SIZE = typer.Option(..., "--batch-size", min=1, help="Its batch size.")
 STEPS = typer.Option(None, "--steps", min=1, help="Its length in training steps.")
 EPOCHS = typer.Option(None, "--epochs", help="Its length in passes over the training split.")
-ACCURACY = typer.Option(None, "--accuracy", help="Its end: the top-1 on the test images, in percent, at which it is done.")
+ACCURACY = typer.Option(
+    None, "--accuracy", help="Its end: the top-1 on the test images, in percent, at which it is done."
+)
 JOB_KEYS = typer.Option(
-    None, "--job", metavar="KEY=VALUE", help="Another key of the job, such as blas=onednn or learning_rate=0.01; may be repeated."
+    None,
+    "--job",
+    metavar="KEY=VALUE",
+    help="Another key of the job, such as blas=onednn or learning_rate=0.01; may be repeated.",
 )
 MACHINE_HELP = "name or file of a hardware profile, or resources such as 'cpus=2,memory=4 GiB,price_per_hour=0.10'."
 
@@ -52,7 +59,13 @@ def job_of(
     """The job of an ordinary command line as plain values."""
     lengths = {"steps": steps, "epochs": epochs, "accuracy": accuracy}
     given = {key: value for key, value in lengths.items() if value is not None}
-    return {**key_values(keys or (), "--job"), "framework": framework, "workload": workload, "batch_size": batch_size, **given}
+    return {
+        **key_values(keys or (), "--job"),
+        "framework": framework,
+        "workload": workload,
+        "batch_size": batch_size,
+        **given,
+    }
 
 
 def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
@@ -99,7 +112,10 @@ def answer_question(store: Path | None, studies: Sequence[str] | None, question:
     try:
         file = QuestionFile.model_validate({"questions": [question]})
     except ValidationError as error:
-        messages = [one.message.replace("questions[0].", "").replace(" in questions[0]", "") for one in problems_of(error, QuestionFile)]
+        messages = [
+            one.message.replace("questions[0].", "").replace(" in questions[0]", "")
+            for one in problems_of(error, QuestionFile)
+        ]
         raise DlgaugeError("\n".join(dict.fromkeys(messages)), where="the question") from None
     folder, fitted = fitted_models(store, studies)
     return answer(fitted, file.questions[0], Path()), folder

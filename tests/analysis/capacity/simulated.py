@@ -107,7 +107,9 @@ def row(
         "activation_values_per_sample": activations,
         "jobs": k,
         "cores_shared": bool(shared),
-        "peak_memory_bytes": truth.memory_bytes(workload, batch_size, cpus) * effect * math.exp(chance.normal(0, noise)),
+        "peak_memory_bytes": truth.memory_bytes(workload, batch_size, cpus)
+        * effect
+        * math.exp(chance.normal(0, noise)),
         # The last of several jobs ends alone, and is faster then.
         "samples_per_s": rate if k == 1 else 1.2 * rate,
         "overlap_samples_per_s": math.nan if k == 1 else rate,
@@ -160,4 +162,6 @@ def observed(rows: Sequence[dict[str, Any]], **more: Any) -> Observations:
 
 def failed(framework: str, termination: str, reason: str, path: str = "/nowhere") -> Excluded:
     """A trial that did not complete."""
-    return Excluded(TrialReference(f"failed-{framework}", 1, path), f"{framework} · seed 1", framework, termination, reason)
+    return Excluded(
+        TrialReference(f"failed-{framework}", 1, path), f"{framework} · seed 1", framework, termination, reason
+    )

@@ -135,8 +135,16 @@ def test_size_names_why_no_profile_serves(models: CapacityModels) -> None:
 
 
 def test_profiles_whose_costs_overlap_are_not_distinguishable(models: CapacityModels) -> None:
-    found = size(models, [machine(name="a", price_per_hour=0.3600), machine(name="b", price_per_hour=0.3601)])
+    truth = Truth()
+    fair = 0.36 * truth.samples_per_s(128, 2) / truth.samples_per_s(128, 1)
+    found = size(models, [machine(name="a", cpus=1), machine(name="b", price_per_hour=1.01 * fair)])
     assert (found.cheapest, found.not_distinguishable) == ("a", ("b",))
+
+
+def test_where_the_time_is_the_same_the_prices_decide(models: CapacityModels) -> None:
+    found = size(models, [machine(name="a", price_per_hour=0.3600), machine(name="b", price_per_hour=0.3601)])
+    assert (found.cheapest, found.not_distinguishable) == ("a", ())
+    assert [one.standing for one in found.candidates] == ["cheapest", "dearer"]
 
 
 def test_a_deadline_within_the_interval_cannot_be_told(models: CapacityModels) -> None:
@@ -189,7 +197,10 @@ def test_pack_without_trials_side_by_side_refuses_the_speed_but_not_the_memory()
 def fleet(models: CapacityModels, **more: Any) -> FleetAnswer:
     question = {
         "ask": "fleet",
-        "jobs": [{**JOB, "name": "long", "steps": 20_000, "count": 4}, {**JOB, "name": "short", "steps": 2_000, "count": 9}],
+        "jobs": [
+            {**JOB, "name": "long", "steps": 20_000, "count": 4},
+            {**JOB, "name": "short", "steps": 2_000, "count": 9},
+        ],
         "machines": [
             machine(name="small", cpus=1, memory="2 GiB", price_per_hour=0.10),
             machine(name="large", cpus=2, memory="4 GiB", price_per_hour=0.17),
