@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -146,4 +147,12 @@ def _notes(comparison: Comparison, memory: bool) -> Iterable[str]:
         if note.startswith(SAID_OTHERWISE) or ": disturbed: " in note:
             continue
         if memory or not note.startswith("Peak memory"):
-            yield note
+            yield without_commands(note)
+
+
+def without_commands(note: str) -> str:
+    """A note without what it tells a user to type: that belongs beside a table, not into a paper."""
+    note = re.sub(r" \(`[^`]*`\)", "", note)
+    sentences = re.split(r"(?<=\.) (?=[A-Z`])", note)
+    kept = [one for one in sentences if "`--" not in one and not one.startswith("To prove it:")]
+    return " ".join(one if one.endswith(".") else f"{one}." for one in kept)

@@ -10,10 +10,12 @@ from typing import Any
 
 import matplotlib
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
 from harness.errors import DlgaugeError, StoreError
+from harness.reporting.paper.captions import without_commands
 from harness.reporting.paper.catalogue import FIGURES, columns_wanted, make_figure
 from harness.reporting.paper.model import Mark, Options, PaperFigure
 from harness.reporting.paper.saving import numbers_csv, picture_of, write_figure
@@ -48,7 +50,7 @@ def make(store: Path, name: str, *, where: tuple[str, ...] = (), width: str = "p
 def drawn(figure: PaperFigure) -> Figure:
     with matplotlib.rc_context(settings(None)):
         found = figure.draw()
-        found.canvas.draw()
+        FigureCanvasAgg(found).draw()
         return found
 
 
@@ -87,6 +89,8 @@ def test_every_numeric_axis_has_a_unit_and_nothing_is_cut_off(tmp_path: Path, ki
         assert box.y0 >= -1
         assert box.x1 <= width_px + 1
         assert box.y1 <= height_px + 1
+        for legend in figure.legends:
+            assert not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
 @pytest.mark.parametrize("form", ["pdf", "svg", "png"])
@@ -220,7 +224,7 @@ def test_one_cell_is_drawn_and_called_one(tmp_path: Path) -> None:
     assert "The study has one cell: there is nothing to compare it with." in make(tmp_path, "time-accuracy").caption
     assert "one level, 64" in error_of(tmp_path, "sweep", over="batch_size")
     assert "varies no factor that is a number" in error_of(tmp_path, "sweep")
-    assert "all trials of demo ran on library not told with threads not told" in error_of(tmp_path, "libraries")
+    assert "no framework of demo ran on two libraries or numbers of threads" in error_of(tmp_path, "libraries")
 
 
 def test_the_caption_tells_machine_date_data_disturbances_and_what_is_left_out(tmp_path: Path) -> None:
@@ -445,3 +449,45 @@ def test_ticks_are_plain_numbers() -> None:
         "12\u2009000",
         "1e-05",
     ]
+
+
+def test_groups_with_one_level_make_no_line(tmp_path: Path) -> None:
+    for framework, batches in (("torch", (16, 64)), ("caffe", (16,))):
+        for batch in batches:
+            write_record(
+                tmp_path,
+                framework,
+                1,
+                varied={"batch_size": batch},
+                setting={"batch_size": batch, "name": framework},
+            )
+    figure = make(tmp_path, "sweep")
+    assert {mark.panel for mark in figure.marks} == {"torch"}
+    assert "1 group of cells has one level of batch size alone and no line." in figure.caption
+    write_record(tmp_path / "b", "torch", 1, varied={"batch_size": 16}, setting={"batch_size": 16, "name": "a"})
+    write_record(tmp_path / "b", "torch", 1, varied={"batch_size": 64}, setting={"batch_size": 64, "name": "b"})
+    assert "one level alone wherever nothing else differs (2 such groups" in error_of(tmp_path / "b", "sweep")
+
+
+def test_equal_curves_show_one_inside_the_other(tmp_path: Path) -> None:
+    write_study(tmp_path)
+    (axes, _) = axes_of(drawn(make(tmp_path, "loss-curves")))
+    widths = [line.get_linewidth() for line in axes.get_lines()]
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) == 4
+    first = [line.get_markevery() for line in axes.get_lines()]
+    assert len(set(first)) == 4
+
+
+def test_a_caption_has_no_commands_in_it() -> None:
+    note = (
+        "Peak memory of torch is below what the largest process held: it is so. "
+        "`--columns peak_resident_bytes` has what a process held."
+    )
+    assert without_commands(note) == "Peak memory of torch is below what the largest process held: it is so."
+    mixed = "Peak memory has more than one source (a, b): compare x instead (`--columns x`), which is the same."
+    assert (
+        without_commands(mixed) == "Peak memory has more than one source (a, b): compare x instead, which is the same."
+    )
+    proof = "a under b: no parity certificate covers torch, so it is not proven. To prove it: dlgauge parity a"
+    assert without_commands(proof) == "a under b: no parity certificate covers torch, so it is not proven."
