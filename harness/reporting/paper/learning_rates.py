@@ -167,10 +167,13 @@ def _shown(applied: Sequence[Applied], log: bool) -> list[str]:
     sentences = ["Learning rate of every step as the trials applied it, one panel a policy."]
     differences = [one.difference for one in applied if one.difference is not None]
     if differences:
-        sentences.append(
-            f"Each curve is of one trial; those of the policy's other trials differ by at most {max(differences):.2g} "
-            "of the rate (the precision of the frameworks), so there is no interval."
+        most = max(differences)
+        told = (
+            "have the same rates"
+            if most == 0
+            else f"differ by at most {most:.2g} of the rate (the frameworks' precision)"
         )
+        sentences.append(f"Each curve is of one trial; the policy's other trials {told}, so there is no interval.")
     if log:
         sentences.append("Logarithmic axis of rates, on which a rate of 0 is not drawn.")
     return sentences

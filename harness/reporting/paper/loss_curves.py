@@ -170,7 +170,7 @@ def _smooth(curve: Curve) -> Curve:
 def _shown(quantities: Sequence[str], over: str, panels: int, log: bool) -> list[str]:
     names = " and ".join(QUANTITIES[one][2].partition(" (")[0] for one in quantities)
     sentences = [
-        f"{names[0].upper()}{names[1:]} over {AXES[over][2].partition(' (')[0]}, one line a framework: means "
+        f"{names[0].upper()}{names[1:]} over the {AXES[over][2].partition(' (')[0]}, one line a framework: means "
         f"over trials; bands: pointwise {INTERVAL}."
     ]
     if LOSS in quantities:
@@ -258,7 +258,7 @@ def _draw(axes: Axes, panel: Panel, inks: Mapping[str, PrintInk]) -> None:
         x = [float(mark.x) for mark in marks]
         axes.plot(
             x,
-            [mark.value for mark in marks],
+            [mark.value or 0.0 for mark in marks],
             **line_style(ink, place, len(inks)),
             markevery=_marked(len(marks), place, len(inks)),
             label=name,

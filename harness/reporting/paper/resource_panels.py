@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.reporting.paper.inks import phase_ink
 from harness.reporting.paper.limits import half_widths
@@ -191,7 +191,7 @@ def _legend(figure: Figure, phases: Sequence[str], rows: dict[str, list[Row]], w
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles: list[object] = []
+    handles: list[Any] = []
     names: list[str] = []
     for phase in phases:
         ink = phase_ink(phase)
@@ -214,7 +214,7 @@ def _legend(figure: Figure, phases: Sequence[str], rows: dict[str, list[Row]], w
     ]
     names += ["highest in 1 s", "peak of the trial"]
     figure.legend(
-        handles,  # type: ignore[arg-type]
+        handles,
         names,
         handler_map={tuple: HandlerTuple(ndivide=None)},
         loc="outside upper center",

@@ -59,7 +59,7 @@ def width_of(text: str) -> float:
     return width_mm
 
 
-def settings(font: str | None) -> dict[str, Any]:
+def settings(font: str | None) -> dict[Any, Any]:
     """Matplotlib's settings for a figure in a font family.
 
     Raises:

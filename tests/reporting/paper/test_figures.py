@@ -332,7 +332,7 @@ def test_learning_rates_are_those_of_the_records_one_panel_a_policy(tmp_path: Pa
         "STEP k0=0.01 gamma=0.1 l=100",
     }
     assert len(figure.trials) == 3
-    assert "differ by at most 0 of the rate" in figure.caption
+    assert "the policy's other trials have the same rates" in figure.caption
     assert len(axes_of(drawn(figure))) == 3
 
 
