@@ -31,6 +31,7 @@ def facts_of(source: Source, marks: Sequence[Mark], *, memory: bool = False, mea
         numbers_sentence(marks) if means else "",
         _grain(marks),
         _work(comparison),
+        *(_policies(comparison) if means else ()),
         *_conditions(source),
         _date(comparison),
         _disturbed(source),
@@ -75,6 +76,19 @@ def _grain(marks: Sequence[Mark]) -> str:
     if not any(mark.quantity.startswith(("top1", "top5", "best_validation_top1")) and mark.n > 1 for mark in marks):
         return ""
     return "The interval of an accuracy is no narrower than its grain, one image of those evaluated, leaves."
+
+
+def _policies(comparison: Comparison) -> Iterable[str]:
+    """The parameters of policies and optimizers that a figure names by their function alone."""
+    texts: dict[str, dict[str, str]] = {}
+    for cell in comparison.cells:
+        functions = dict(cell.key.functions)
+        for name, text in cell.key.varied:
+            if name in functions:
+                texts.setdefault(name, {})[text] = functions[name]
+    for name, found in texts.items():
+        if len(set(found.values())) == len(found):
+            yield f"{name.replace('_', ' ').capitalize()}: {'; '.join(found)}."
 
 
 def _conditions(source: Source) -> Iterable[str]:

@@ -168,11 +168,7 @@ def _shown(applied: Sequence[Applied], log: bool) -> list[str]:
     differences = [one.difference for one in applied if one.difference is not None]
     if differences:
         most = max(differences)
-        told = (
-            "have the same rates"
-            if most == 0
-            else f"differ by at most {most:.2g} of the rate (the frameworks' precision)"
-        )
+        told = "have the same rates" if most == 0 else f"differ by at most {most:.2g} of the rate (precision)"
         sentences.append(f"Each curve is of one trial; the policy's other trials {told}, so there is no interval.")
     if log:
         sentences.append("Logarithmic axis of rates, on which a rate of 0 is not drawn.")

@@ -14,10 +14,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
+from harness.analysis.columns import column_for
 from harness.errors import DlgaugeError, StoreError
+from harness.records.summary_keys import SUMMARY_KEYS
 from harness.reporting.paper.captions import without_commands
 from harness.reporting.paper.catalogue import FIGURES, columns_wanted, make_figure
 from harness.reporting.paper.model import Mark, Options, PaperFigure
+from harness.reporting.paper.quantities import quantity_axis
 from harness.reporting.paper.saving import numbers_csv, picture_of, write_figure
 from harness.reporting.paper.source import read_source
 from harness.reporting.paper.style import WIDTHS_MM, is_geometric, number_text, settings, width_of
@@ -372,6 +375,7 @@ def test_many_policies_get_panels_of_accuracy_on_the_same_axes(tmp_path: Path) -
     write_policies(tmp_path)
     figure = make(tmp_path, "loss-curves")
     assert {mark.panel for mark in figure.marks} == {"FIX", "TRI", "STEP"}
+    assert "Learning rate: FIX k0=0.01; STEP k0=0.01 gamma=0.1 l=100; TRI k0=0.01 k1=0.06 l=50." in figure.caption
     assert {mark.quantity for mark in figure.marks} == {"top1_percent"}
     assert len({axes.get_ylim() for axes in axes_of(drawn(figure))}) == 1
 
@@ -491,3 +495,36 @@ def test_a_caption_has_no_commands_in_it() -> None:
     )
     proof = "a under b: no parity certificate covers torch, so it is not proven. To prove it: dlgauge parity a"
     assert without_commands(proof) == "a under b: no parity certificate covers torch, so it is not proven."
+
+
+@pytest.mark.parametrize(
+    ("key", "axis"),
+    [
+        ("training_time_s", "training time (s)"),
+        ("peak_memory_bytes", "peak memory of the job (MiB)"),
+        ("lateness_p99_s", "lateness p99 (ms)"),
+        ("average_confidence", "confidence (no unit)"),
+        ("sampler_cpu_seconds", "sampler CPU (CPU s)"),
+        ("steps_to:99", "steps to 99 % (steps)"),
+        ("seconds_to:99", "training time to 99 % (s)"),
+        ("cpu_seconds_to:99", "CPU to 99 % (CPU s)"),
+        ("joules_to:99", "energy to 99 % (J)"),
+    ],
+)
+def test_quantities_have_their_unit_once(key: str, axis: str) -> None:
+    assert quantity_axis(column_for(key)) == axis
+
+
+@pytest.mark.parametrize("key", SUMMARY_KEYS)
+def test_every_summary_key_has_an_axis_with_a_unit(key: str) -> None:
+    axis = quantity_axis(column_for(key))
+    assert axis.endswith(")")
+    assert "not described" not in axis
+
+
+def test_a_cost_is_an_outcome_like_others(tmp_path: Path) -> None:
+    write_sweep(tmp_path, batches=(16, 64))
+    figure = make(tmp_path, "sweep", outcomes=("steps_to:95",))
+    assert {mark.value for mark in figure.marks} == {400.0}
+    (axes,) = axes_of(drawn(figure))
+    assert axes.get_ylabel() == "steps to 95 % (steps)"
