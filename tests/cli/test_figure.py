@@ -43,7 +43,7 @@ def test_a_figure_is_written_with_its_numbers_and_caption(tmp_path: Path) -> Non
 
 def test_tables_go_to_the_terminal_or_a_file(tmp_path: Path) -> None:
     write_study(tmp_path)
-    assert figure("table-outcomes", tmp_path).output.startswith("% needs \\usepackage{booktabs}\n\\begin{table")
+    assert figure("table-outcomes", tmp_path).output.startswith("% needs \\usepackage{booktabs}\n% trials: ")
     assert "\\toprule" in figure("time-accuracy", tmp_path, "--format", "latex").output
     figure("table-outcomes", tmp_path, "-o", tmp_path / "t.tex", "--outcome", "top1_percent")
     assert "top-1 accuracy (\\%)" in (tmp_path / "t.tex").read_text()

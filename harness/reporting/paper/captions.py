@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -30,6 +31,7 @@ def facts_of(source: Source, marks: Sequence[Mark], *, memory: bool = False, mea
         numbers_sentence(marks) if means else "",
         _grain(marks),
         _work(comparison),
+        *(_policies(comparison) if means else ()),
         *_conditions(source),
         _date(comparison),
         _disturbed(source),
@@ -74,6 +76,19 @@ def _grain(marks: Sequence[Mark]) -> str:
     if not any(mark.quantity.startswith(("top1", "top5", "best_validation_top1")) and mark.n > 1 for mark in marks):
         return ""
     return "The interval of an accuracy is no narrower than its grain, one image of those evaluated, leaves."
+
+
+def _policies(comparison: Comparison) -> Iterable[str]:
+    """The parameters of policies and optimizers that a figure names by their function alone."""
+    texts: dict[str, dict[str, str]] = {}
+    for cell in comparison.cells:
+        functions = dict(cell.key.functions)
+        for name, text in cell.key.varied:
+            if name in functions:
+                texts.setdefault(name, {})[text] = functions[name]
+    for name, found in texts.items():
+        if len(set(found.values())) == len(found):
+            yield f"{name.replace('_', ' ').capitalize()}: {'; '.join(found)}."
 
 
 def _conditions(source: Source) -> Iterable[str]:
@@ -146,4 +161,12 @@ def _notes(comparison: Comparison, memory: bool) -> Iterable[str]:
         if note.startswith(SAID_OTHERWISE) or ": disturbed: " in note:
             continue
         if memory or not note.startswith("Peak memory"):
-            yield note
+            yield without_commands(note)
+
+
+def without_commands(note: str) -> str:
+    """A note without what it tells a user to type: that belongs beside a table, not into a paper."""
+    note = re.sub(r" \(`[^`]*`\)", "", note)
+    sentences = re.split(r"(?<=\.) (?=[A-Z`])", note)
+    kept = [one for one in sentences if "`--" not in one and not one.startswith("To prove it:")]
+    return " ".join(one if one.endswith(".") else f"{one}." for one in kept)

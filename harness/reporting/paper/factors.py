@@ -163,9 +163,10 @@ def _numeric_factors(cells: Sequence[Cell]) -> list[Factor]:
     return [one for one in found if one not in lengths or one.name == wanted or len(lengths) == 1]
 
 
-def factor_hint(cells: Sequence[Cell]) -> str:
-    found = _numeric_factors(cells)
-    return f"--over {found[0].name}" if found else "--over NAME: `dlgauge figure --list` shows the factors"
+def factor_hint(cells: Sequence[Cell], tried: Factor) -> str:
+    """What to type in place of a factor that gives no sweep."""
+    found = [one.name for one in _numeric_factors(cells) if one.name != tried.name]
+    return f"--over {found[0]}" if found else "a study with `vary: {batch_size: [16, 64, 256]}` gives one"
 
 
 def not_in_a_panel(factor: Factor) -> set[str]:

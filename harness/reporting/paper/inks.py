@@ -23,7 +23,7 @@ class PrintInk:
 # The hues are those of `harness.reporting.palette`, so that a framework looks alike in a report and in a paper.
 FRAMEWORK_INKS = {
     "caffe": PrintInk("#009e73", "s", "////", "-"),
-    "jax": PrintInk("#e69f00", "^", "....", ":"),
+    "jax": PrintInk("#e69f00", "^", "..", ":"),
     "tensorflow": PrintInk("#0072b2", "o", "", "--"),
     "theano": PrintInk("#cc79a7", "D", "xxxx", "-."),
     "torch": PrintInk("#d55e00", "X", "\\\\\\\\", (0, (7, 2))),
@@ -37,7 +37,7 @@ OTHER_INKS = (
 # Source of the colours: Paul Tol, Colour Schemes (2021), muted scheme, as in the report.
 PHASE_INKS = {
     "import": PrintInk("#88ccee", "o", "", "-"),
-    "prepare": PrintInk("#ddcc77", "v", "....", "-"),
+    "prepare": PrintInk("#ddcc77", "v", "..", "-"),
     "build": PrintInk("#cc6677", "^", "////", "-"),
     "warm_up": PrintInk("#aa4499", "D", "xxxx", "-"),
     "train": PrintInk("#44aa99", "s", "\\\\\\\\", "-"),

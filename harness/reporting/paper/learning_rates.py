@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,10 +15,10 @@ from harness.errors import DlgaugeError
 from harness.records import Record
 from harness.reporting.paper.captions import facts_of
 from harness.reporting.paper.inks import FRAMEWORK_INKS
-from harness.reporting.paper.measuring import trials_of
+from harness.reporting.paper.measuring import ONE_TRIAL, trials_of
 from harness.reporting.paper.model import Mark, Options, PaperFigure
 from harness.reporting.paper.source import Source
-from harness.reporting.paper.style import LINE_POINTS, finish, inches, plain_numbers, side_by_side
+from harness.reporting.paper.style import LINE_POINTS, finish, inches, plain_numbers, side_by_side, wrapped
 from harness.reporting.rate_curves import RateCurve, drawn_points, shared_top
 from harness.study.trial import canonical_json
 
@@ -28,7 +27,14 @@ if TYPE_CHECKING:
 
 NAME = "learning-rates"
 NARROWEST_MM = 42.0
+MOST_STEPS_WITH_CORNERS = 100
+"""Of a longer curve the corners of single steps are smaller than a dot."""
+
 PANEL_MM = 30.0
+TITLE_POINTS = 6.0
+EDGE_MM = 12.0
+"""Of a panel, for the labels of its vertical axis."""
+
 STEP, RATE = "step (mini-batches, from 1)", "learning rate (no unit)"
 
 
@@ -151,7 +157,7 @@ def _marks(one: Applied) -> list[Mark]:
             n=1,
             trials=one.trials[:1],
             disturbed=one.disturbed,
-            reason="as one trial applied it: no interval",
+            reason=ONE_TRIAL,
         )
         for step, rate in zip(steps, rates, strict=True)
     ]
@@ -161,10 +167,9 @@ def _shown(applied: Sequence[Applied], log: bool) -> list[str]:
     sentences = ["Learning rate of every step as the trials applied it, one panel a policy."]
     differences = [one.difference for one in applied if one.difference is not None]
     if differences:
-        sentences.append(
-            f"Each curve is of one trial; those of the policy's other trials differ by at most {max(differences):.2g} "
-            "of the rate (the precision of the frameworks), so there is no interval."
-        )
+        most = max(differences)
+        told = "have the same rates" if most == 0 else f"differ by at most {most:.2g} of the rate (precision)"
+        sentences.append(f"Each curve is of one trial; the policy's other trials {told}, so there is no interval.")
     if log:
         sentences.append("Logarithmic axis of rates, on which a rate of 0 is not drawn.")
     return sentences
@@ -181,8 +186,9 @@ def _figure(applied: Sequence[Applied], width_mm: float, log: bool) -> Figure:
     top = None if log else shared_top([RateCurve(one.name, one.rates) for one in applied])
     for axes, one in zip(grid, applied, strict=False):
         steps, rates = drawn_points(one.rates)
-        axes.plot(steps + 1, rates, color=FRAMEWORK_INKS["tensorflow"].colour, lw=LINE_POINTS, drawstyle="steps-mid")
-        axes.set_title(textwrap.fill(one.name, 30), fontsize=6.0)
+        shape = "steps-mid" if len(steps) <= MOST_STEPS_WITH_CORNERS else "default"
+        axes.plot(steps + 1, rates, color=FRAMEWORK_INKS["tensorflow"].colour, lw=LINE_POINTS, drawstyle=shape)
+        axes.set_title(wrapped(one.name, width_mm / across - EDGE_MM, TITLE_POINTS), fontsize=TITLE_POINTS)
         if log:
             axes.set_yscale("log")
         else:

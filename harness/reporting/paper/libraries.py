@@ -18,7 +18,7 @@ from harness.reporting.paper.naming import SEPARATOR, group_names, panels_of_con
 from harness.reporting.paper.quantities import quantity_title
 from harness.reporting.paper.rows import arrange, draw_values, legend_of, name_rows
 from harness.reporting.paper.source import Source
-from harness.reporting.paper.style import inches, side_by_side, spans_decades
+from harness.reporting.paper.style import inches, side_by_side, spans_decades, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 NAME = "libraries"
 OUTCOMES = ("samples_per_s",)
 NARROWEST_MM = 58.0
+EDGE_MM = 16.0
+"""Of a panel, for the names of libraries."""
+
+MOST_NAMED = 5
+"""Cells that an error names one by one."""
+
 NOT_TOLD = "library not told"
 ON_AN_AXIS = {"profile", "blas", "threads", "threads.intra_op"}
 
@@ -33,7 +39,7 @@ ON_AN_AXIS = {"profile", "blas", "threads", "threads.intra_op"}
 THREAD_INKS = (
     PrintInk("#0072b2", "o", "", "-"),
     PrintInk("#9ecae1", "s", "////", "--"),
-    PrintInk("#e69f00", "^", "....", "-."),
+    PrintInk("#e69f00", "^", "..", "-."),
     PrintInk("#d9d9d9", "D", "xxxx", ":"),
 )
 
@@ -55,13 +61,8 @@ def make(source: Source, options: Options) -> PaperFigure:
             stand at one place.
     """
     facts = [library_of(source, cell) for cell in source.cells]
-    if len(set(facts)) < 2:
-        library, threads = facts[0]
-        raise DlgaugeError(
-            f"all trials of {source.study} ran on {library} with {threads}: a comparison takes two or more",
-            hint="run a study that varies them: dlgauge run blas; then: dlgauge figure libraries STORE --study blas",
-        )
     groups = group_names(source.cells, ON_AN_AXIS, frameworks=True)
+    _refuse_one_library(source, facts, groups)
     titles = panels_of_conditions(source.cells, source.comparison.conditions)
     refuse_equals(
         source.cells,
@@ -87,6 +88,20 @@ def make(source: Source, options: Options) -> PaperFigure:
         facts=facts_of(source, marks),
         trials=trials_of(marks),
     )
+
+
+def _refuse_one_library(source: Source, facts: Sequence[tuple[str, str]], groups: Sequence[str]) -> None:
+    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for cell, fact, group in zip(source.cells, facts, groups, strict=True):
+        found.setdefault((cell.conditions, group), set()).add(fact)
+    if all(len(own) < 2 for own in found.values()):
+        told = [f"{group}: {library}, {threads}" for (_, group), own in found.items() for library, threads in own]
+        more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+        raise DlgaugeError(
+            f"no framework of {source.study} ran on two libraries or numbers of threads: "
+            f"{'; '.join(told[:MOST_NAMED])}{more}",
+            hint="run a study that varies them: dlgauge run blas; then: dlgauge figure libraries STORE --study blas",
+        )
 
 
 def library_of(source: Source, cell: Cell) -> tuple[str, str]:
@@ -169,7 +184,8 @@ def _figure(panels: Sequence[Panel], logs: dict[str, bool], width_mm: float) -> 
         for axes, panel in zip(row_axes, line, strict=False):
             draw_values(axes, rows[id(panel)], panel.placed, panel.column, inks, log=logs[panel.column.key])
             name_rows(axes, rows[id(panel)], "library", always_groups=True)
-            axes.set_title(panel.title, loc="left")
+            axes.set_ylim(max(rows[id(one)].height for one in line) - 0.5, -0.5)  # bars of one thickness
+            axes.set_title(wrapped(panel.title, width_mm / across - EDGE_MM), loc="left")
         for axes in row_axes[len(line) :]:
             axes.set_axis_off()
     log = any(logs.values())

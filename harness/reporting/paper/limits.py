@@ -32,9 +32,10 @@ def axis_limits(marks: Sequence[Mark], column: Column, *, zero: bool, log: bool)
         positive = low_end if low_end > 0 else low
         factor = (high_end / positive) ** 0.06 if high_end > positive else 1.2
         return positive / factor / column.scale, high_end * factor / column.scale
-    margin = 0.06 * (high_end - low_end) or max(0.02 * abs(high_end), 1e-9)
+    from_zero = zero and low >= 0
+    margin = 0.06 * (high_end - (0.0 if from_zero else low_end)) or max(0.02 * abs(high_end), 1e-9)
     low_end, high_end = low_end - margin, high_end + margin
-    if low >= 0 and (zero or low_end < 0):
+    if from_zero or (low >= 0 and low_end < 0):
         low_end = 0.0
     if column.unit == "percent" and high <= 100:
         high_end = min(high_end, 100.0 + 0.02 * (100.0 - low_end))

@@ -18,8 +18,9 @@ from harness.reporting.paper.inks import PrintInk, print_inks
 from harness.reporting.paper.measuring import ONE_TRIAL, grain_of, trials_of
 from harness.reporting.paper.model import Mark, Options, PaperFigure
 from harness.reporting.paper.naming import SEPARATOR, group_names, panels_of_conditions, refuse_equals
+from harness.reporting.paper.rows import log_ticks
 from harness.reporting.paper.source import Source
-from harness.reporting.paper.style import DARK, LINE_POINTS, MARKER_POINTS, finish, inches, plain_numbers, side_by_side
+from harness.reporting.paper.style import finish, inches, line_style, plain_numbers, side_by_side, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,12 +38,16 @@ AXES = {"steps": ("step", "mini-batches", "step (mini-batches)"), "time": ("trai
 MOST_POINTS = 200
 """Points of one drawn curve: more than a panel has dots."""
 
-POINTS_WITH_MARKERS = 15
+MARKERS = 8
+"""On a long line, about."""
+
 GROUPS_WITH_BOTH = 2
 """Groups up to which loss and accuracy stand side by side; of more the accuracy alone, unless loss is asked for."""
 
 NARROWEST_MM = 44.0
 PANEL_MM = 36.0
+EDGE_MM = 12.0
+"""Of a panel, for the labels of its vertical axis."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ def _smooth(curve: Curve) -> Curve:
 def _shown(quantities: Sequence[str], over: str, panels: int, log: bool) -> list[str]:
     names = " and ".join(QUANTITIES[one][2].partition(" (")[0] for one in quantities)
     sentences = [
-        f"{names[0].upper()}{names[1:]} over {AXES[over][2].partition(' (')[0]}, one line a framework: means "
+        f"{names[0].upper()}{names[1:]} over the {AXES[over][2].partition(' (')[0]}, one line a framework: means "
         f"over trials; bands: pointwise {INTERVAL}."
     ]
     if LOSS in quantities:
@@ -179,8 +184,8 @@ def _shown(quantities: Sequence[str], over: str, panels: int, log: bool) -> list
         sentences.append(
             "All panels have the same axes; an interval of few trials may reach beyond them (the CSV has its ends)."
         )
-    if log:
-        sentences.append("Logarithmic axis of values.")
+    if log and LOSS in quantities:
+        sentences.append("Logarithmic axis of losses.")
     return sentences
 
 
@@ -197,14 +202,20 @@ def _figure(panels: Sequence[Panel], over: str, log: bool, width_mm: float) -> F
     figure = Figure(figsize=(inches(width_mm), inches(down * height + 10.0)), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False).flatten()
     inks = print_inks(mark.series for panel in panels for mark in panel.marks)
-    limits = {quantity: _limits([p for p in panels if p.quantity == quantity], log) for quantity in quantities}
+    limits = {
+        quantity: _limits(
+            [panel for panel in panels if panel.quantity == quantity], log and quantity == LOSS, quantity == ACCURACY
+        )
+        for quantity in quantities
+    }
     for axes, panel in zip(grid, panels, strict=False):
         _draw(axes, panel, inks)
-        if log:
+        if log and panel.quantity == LOSS:
             axes.set_yscale("log")
+            log_ticks(axes, limits[LOSS], "y")
         axes.set_ylim(*limits[panel.quantity])
         if panel.title:
-            axes.set_title(panel.title, fontsize=6.0 if len(panel.title) > 30 else None)
+            axes.set_title(wrapped(panel.title, width_mm / across - EDGE_MM))
         plain_numbers(axes.xaxis)
         plain_numbers(axes.yaxis)
         axes.margins(x=0.03)
@@ -222,7 +233,7 @@ def _figure(panels: Sequence[Panel], over: str, log: bool, width_mm: float) -> F
     return figure
 
 
-def _limits(panels: Sequence[Panel], log: bool) -> tuple[float, float]:
+def _limits(panels: Sequence[Panel], log: bool, percent: bool) -> tuple[float, float]:
     """Ends that hold every mean, and intervals as far as they reach no further than a tenth of the span beyond."""
     marks = [mark for panel in panels for mark in panel.marks if mark.value is not None]
     values = [mark.value for mark in marks if mark.value is not None]
@@ -234,27 +245,22 @@ def _limits(panels: Sequence[Panel], log: bool) -> tuple[float, float]:
     low_end, high_end = max(min([low, *ends]), low - reach), min(max([high, *ends]), high + reach)
     if log:
         return (low_end if low_end > 0 else low / 1.2 if low > 0 else 1e-6), high_end * 1.1
-    margin = 0.03 * (high_end - low_end)
-    return max(0.0, low_end - margin), high_end + margin
+    margin = 0.06 * (high_end - low_end)
+    top = min(high_end + margin, 100.5) if percent else high_end + margin
+    return max(0.0, low_end - margin), top
 
 
 def _draw(axes: Axes, panel: Panel, inks: Mapping[str, PrintInk]) -> None:
-    for name, ink in inks.items():
+    for place, (name, ink) in enumerate(inks.items()):
         marks = [mark for mark in panel.marks if mark.series == name and mark.value is not None]
         if not marks:
             continue
         x = [float(mark.x) for mark in marks]
-        marker = ink.marker if len(marks) <= POINTS_WITH_MARKERS else ""
         axes.plot(
             x,
-            [mark.value for mark in marks],
-            color=ink.colour,
-            ls=ink.line,
-            lw=LINE_POINTS,
-            marker=marker,
-            ms=MARKER_POINTS - 0.6,
-            mec=DARK,
-            mew=0.3,
+            [mark.value or 0.0 for mark in marks],
+            **line_style(ink, place, len(inks)),
+            markevery=_marked(len(marks), place, len(inks)),
             label=name,
         )
         banded = [mark for mark in marks if mark.low_95 is not None and mark.high_95 is not None]
@@ -269,21 +275,14 @@ def _draw(axes: Axes, panel: Panel, inks: Mapping[str, PrintInk]) -> None:
             )
 
 
+def _marked(points: int, place: int, of: int) -> tuple[int, int]:
+    """First point with a marker and the distance to the next: on long lines those of the names stand apart."""
+    every = max(1, points // MARKERS)
+    return (every * place // of, every)
+
+
 def _legend(figure: Figure, inks: Mapping[str, PrintInk], width_mm: float) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=ink.colour,
-            ls=ink.line,
-            lw=LINE_POINTS,
-            marker=ink.marker,
-            ms=MARKER_POINTS - 0.6,
-            mec=DARK,
-            mew=0.3,
-        )
-        for ink in inks.values()
-    ]
+    handles = [Line2D([], [], **line_style(ink, place, len(inks))) for place, ink in enumerate(inks.values())]
     figure.legend(handles, list(inks), loc="outside upper center", ncols=min(len(handles), 5 if width_mm > 120 else 3))

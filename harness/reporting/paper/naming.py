@@ -47,6 +47,15 @@ def group_names(cells: Sequence[Cell], without: Collection[str] = (), frameworks
     return names
 
 
+def _differing_parts(keys: Sequence[CellKey], without: Collection[str] = ()) -> list[str]:
+    """Workload, setting and profile where they differ; not the setting where it follows from the workload."""
+    parts = [part for part in PARTS if part not in without and len({getattr(key, part) for key in keys}) > 1]
+    pairs = {(key.workload, key.setting) for key in keys}
+    if "setting" in parts and "workload" in parts and len(pairs) == len({key.workload for key in keys}):
+        parts.remove("setting")
+    return parts
+
+
 def _function_names(keys: Sequence[CellKey], without: Collection[str]) -> dict[tuple[str, str], str]:
     """(varied key, text) -> name of the policy or optimizer, where the names tell the texts of that key apart."""
     texts: dict[str, dict[str, str]] = {}
@@ -104,3 +113,12 @@ def panels_of_conditions(cells: Sequence[Cell], letters: Mapping[str, Any]) -> d
         machine = f", host {one.host or 'not recorded'}" if several_hosts else ""
         titles[letter] = f"{letter}: {one.dataset} {one.content_sha256[:12]}{machine}"
     return titles
+
+
+def group_title(cells: Sequence[Cell]) -> str:
+    """What tells the groups of `group_names` apart, for the axis that they stand on: `workload`, `learning_rate`."""
+    keys = [cell.key for cell in cells]
+    parts = _differing_parts(keys)
+    varied = {name: {dict(key.varied).get(name) for key in keys} for key in keys for name, _ in key.varied}
+    names = [*parts, *(name for name, texts in varied.items() if len(texts) > 1)]
+    return ", ".join(name.replace("_", " ") for name in names) or "cell"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -48,9 +49,10 @@ def cores_in_mode(record: Record, key: str) -> Found:
 
 def _sum(record: Record, phase: str, key: str) -> Found:
     values = [one.get(key) for one in record.phases if one.get("phase") == phase]
-    if not values or any(value is None for value in values):
+    known = [float(value) for value in values if value is not None]
+    if not known or len(known) < len(values):
         return None, _why(record, phase, key)
-    return sum(float(value) for value in values), ""
+    return math.fsum(known), ""
 
 
 def _why(record: Record, phase: str, key: str) -> str:

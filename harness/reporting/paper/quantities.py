@@ -30,10 +30,7 @@ def quantity_title(column: Column) -> str:
     """A quantity in words without its unit."""
     if column.key in RENAMED:
         return RENAMED[column.key]
-    title = column.title
-    for unit in (" s", " %", " MiB", " ms"):
-        title = title.removesuffix(unit)
-    return title
+    return column.title.removesuffix(" s" if column.unit == "cpu_s" else f" {quantity_unit(column)}")
 
 
 def quantity_unit(column: Column) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.reporting.paper.inks import phase_ink
 from harness.reporting.paper.limits import half_widths
@@ -56,7 +56,7 @@ class Row:
 
 
 def draw_resources(
-    rows: dict[str, list[Row]], titles: dict[str, str], phases: Sequence[str], width_mm: float
+    rows: dict[str, list[Row]], titles: dict[str, str], phases: Sequence[str], title: str, width_mm: float
 ) -> Figure:
     """The figure: a line of panels for each set of conditions.
 
@@ -64,6 +64,7 @@ def draw_resources(
         rows: by letter of conditions.
         titles: of the panels, by letter.
         phases: kinds of phases in their order.
+        title: what tells groups of cells apart.
         width_mm: of the figure.
     """
     from matplotlib.figure import Figure
@@ -79,16 +80,16 @@ def draw_resources(
     for (letter, start), row_axes in zip(lines, grid, strict=True):
         for offset, axes in enumerate(row_axes):
             draw[start + offset](axes, places[letter], rows[letter])
-            _name(axes, places[letter], first=offset == 0)
+            _name(axes, places[letter], title, first=offset == 0)
             if titles[letter] and offset == 0:
                 axes.set_title(titles[letter], loc="left")
     _legend(figure, phases, rows, width_mm)
     return figure
 
 
-def _name(axes: Axes, places: Rows, *, first: bool) -> None:
+def _name(axes: Axes, places: Rows, title: str, *, first: bool) -> None:
     """Every row by its framework, and by its group where there are several: colours stand for phases here."""
-    name_rows(axes, places, "framework" if len(places.groups) == 1 else "framework · cell of the study")
+    name_rows(axes, places, "framework" if len(places.groups) == 1 else f"framework · {title}")
     if len(places.groups) > 1:
         names = [
             textwrap.fill(" · ".join(part for part in (series, group) if part), 34) for group, series in places.places
@@ -190,7 +191,7 @@ def _legend(figure: Figure, phases: Sequence[str], rows: dict[str, list[Row]], w
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles: list[object] = []
+    handles: list[Any] = []
     names: list[str] = []
     for phase in phases:
         ink = phase_ink(phase)
@@ -213,7 +214,7 @@ def _legend(figure: Figure, phases: Sequence[str], rows: dict[str, list[Row]], w
     ]
     names += ["highest in 1 s", "peak of the trial"]
     figure.legend(
-        handles,  # type: ignore[arg-type]
+        handles,
         names,
         handler_map={tuple: HandlerTuple(ndivide=None)},
         loc="outside upper center",

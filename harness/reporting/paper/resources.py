@@ -11,7 +11,7 @@ from harness.reporting.paper import phase_use
 from harness.reporting.paper.captions import INTERVAL, facts_of
 from harness.reporting.paper.measuring import mark_of_column, trials_of
 from harness.reporting.paper.model import Mark, Options, PaperFigure
-from harness.reporting.paper.naming import group_names, panels_of_conditions, refuse_equals
+from harness.reporting.paper.naming import group_names, group_title, panels_of_conditions, refuse_equals
 from harness.reporting.paper.resource_panels import Row, draw_resources
 from harness.reporting.paper.source import Source
 
@@ -44,7 +44,7 @@ def make(source: Source, options: Options) -> PaperFigure:
     return PaperFigure(
         name=NAME,
         title=f"CPU and memory by framework and phase, study {source.study}",
-        draw=lambda: draw_resources(rows, titles, phases, options.width_mm),
+        draw=lambda: draw_resources(rows, titles, phases, group_title(source.cells), options.width_mm),
         marks=marks,
         shown=tuple(_shown(marks)),
         facts=facts_of(source, marks, memory=True),

@@ -87,8 +87,13 @@ def write_figure(figure: PaperFigure, path: Path, font: str | None = None) -> Wr
     """
     form = check_path(path)
     content, height_mm = picture_of(figure, form, font)
-    beside = [path.with_suffix(suffix) for suffix in (".csv", ".caption.txt", ".caption.tex")]
-    written = Written(path, *beside, height_mm=height_mm)
+    written = Written(
+        picture=path,
+        numbers=path.with_suffix(".csv"),
+        caption=path.with_suffix(".caption.txt"),
+        caption_latex=path.with_suffix(".caption.tex"),
+        height_mm=height_mm,
+    )
     write_bytes(path, content)
     write_text(written.numbers, numbers_csv(figure.name, figure.marks))
     write_text(written.caption, figure.caption + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ DOT_POINTS = 1.6
 SPAN_OF_A_LOG_AXIS = 30.0
 """Values whose largest is so many times their smallest are drawn on a logarithmic axis."""
 
-THICKER = 0.45
+THICKER = 0.3
 """Line and marker of each name before the last are so much wider, in points: equal curves show one inside the other."""
 
 GREY = "#d9d9d9"
@@ -58,7 +59,7 @@ def width_of(text: str) -> float:
     return width_mm
 
 
-def settings(font: str | None) -> dict[str, Any]:
+def settings(font: str | None) -> dict[Any, Any]:
     """Matplotlib's settings for a figure in a font family.
 
     Raises:
@@ -114,7 +115,7 @@ def finish(axes: Axes, *, grid: str = "both") -> None:
 
 
 def plain_numbers(axis: Axis) -> None:
-    """Tick labels as plain numbers: no offset, no powers in another type; on a linear axis all with the same decimals."""
+    """Tick labels as plain numbers: no offset, no powers; on a linear axis all have the same decimals."""
     from matplotlib.ticker import FuncFormatter, NullFormatter, ScalarFormatter
 
     if axis.get_scale() == "log":
@@ -189,3 +190,8 @@ def line_style(ink: PrintInk, place: int, of: int) -> dict[str, Any]:
         "mec": DARK,
         "mew": 0.3,
     }
+
+
+def wrapped(text: str, width_mm: float, points: float = SIZE_POINTS) -> str:
+    """Text in lines that fit a width; a character is about 0.6 of the type's size wide."""
+    return textwrap.fill(text, max(12, int(width_mm * 72 / MM_PER_INCH / (0.6 * points))))

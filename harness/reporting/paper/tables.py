@@ -93,7 +93,9 @@ def policies_table(source: Source) -> str:
     rankings = [found for group in groups if (found := rank(group, by, settings)).entries]
     if not rankings:
         raise DlgaugeError(f"no policy of {source.study} to rank: no trial completed or diverged")
-    return ranking_latex(rankings, notes_on(groups, rows))
+    first, _, rest = ranking_latex(rankings, notes_on(groups, rows)).partition("\n")
+    trials = sorted({trial for one in rankings for entry in one.entries for trial in entry.trials})
+    return "\n".join([first, *_id_comments(trials), rest])
 
 
 def marks_table(figure: PaperFigure, study: str) -> str:
@@ -125,7 +127,7 @@ def marks_table(figure: PaperFigure, study: str) -> str:
         [headers[index] for index in kept],
         [[row[index] for index in kept] for row in texts],
         left=len(kept) - 1 - len(quantities),
-        caption=" ".join([f"{figure.title}.", MEANS, *figure.facts]),
+        caption=" ".join([f"{figure.title[0].upper()}{figure.title[1:]}.", MEANS, *figure.facts]),
         label=f"{figure.name}-{study}",
         trials=figure.trials,
     )
@@ -154,6 +156,10 @@ def _header(figure: PaperFigure, quantity: str) -> str:
     return quantity_axis(_column(quantity, unit))
 
 
+def _id_comments(trials: Sequence[str]) -> list[str]:
+    return [f"% trials: {' '.join(trials[start : start + 6])}" for start in range(0, len(trials), 6)]
+
+
 def booktabs(
     headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int, caption: str, label: str, trials: Sequence[str]
 ) -> str:
@@ -173,7 +179,7 @@ def booktabs(
     plain_label = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-")
     lines = [
         r"% needs \usepackage{booktabs}",
-        *(f"% trials: {' '.join(trials[start : start + 6])}" for start in range(0, len(trials), 6)),
+        *_id_comments(trials),
         rf"\begin{{{environment}}}",
         r"\centering",
         rf"\caption{{{latex_escaped(caption)}}}",

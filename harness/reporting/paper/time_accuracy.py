@@ -11,7 +11,7 @@ from harness.reporting.paper.inks import print_inks
 from harness.reporting.paper.limits import cut_intervals
 from harness.reporting.paper.measuring import mark_of_column, refuse_unmeasured, trials_of
 from harness.reporting.paper.model import Mark, Options, PaperFigure
-from harness.reporting.paper.naming import group_names, panels_of_conditions, refuse_equals
+from harness.reporting.paper.naming import group_names, group_title, panels_of_conditions, refuse_equals
 from harness.reporting.paper.quantities import quantity_title
 from harness.reporting.paper.rows import Rows, arrange, draw_values, legend_of, name_rows
 from harness.reporting.paper.source import Source
@@ -54,7 +54,7 @@ def make(source: Source, options: Options) -> PaperFigure:
     return PaperFigure(
         name=NAME,
         title=f"{', '.join(quantity_title(column) for column in columns)} by framework, study {source.study}",
-        draw=lambda: _figure(panels, titles, columns, logs, options.width_mm),
+        draw=lambda: _figure(panels, titles, columns, logs, group_title(cells), options.width_mm),
         marks=tuple(every),
         shown=tuple(_shown(cells, panels, columns, logs)),
         facts=facts_of(source, every, memory=_of_memory(columns)),
@@ -127,6 +127,7 @@ def _figure(
     titles: dict[str, str],
     columns: Sequence[Column],
     logs: dict[str, bool],
+    title: str,
     width_mm: float,
 ) -> Figure:
     from matplotlib.figure import Figure
@@ -151,7 +152,7 @@ def _figure(
                 continue
             column = columns[start + offset]
             draw_values(axes, rows[letter], panels[letter][column.key], column, inks, log=logs[column.key])
-            _name(axes, rows[letter], first=offset == 0)
+            _name(axes, rows[letter], title, first=offset == 0)
             if titles[letter] and offset == 0:
                 axes.set_title(titles[letter], loc="left")
     if several:
@@ -161,9 +162,9 @@ def _figure(
     return figure
 
 
-def _name(axes: Axes, rows: Rows, *, first: bool) -> None:
+def _name(axes: Axes, rows: Rows, title: str, *, first: bool) -> None:
     """Names of the rows on the first panel of a line; the others share them."""
-    axis = "framework" if len(rows.groups) == 1 else "cell of the study"
+    axis = "framework" if len(rows.groups) == 1 else title
     name_rows(axes, rows, axis)
     if not first:
         axes.set_yticklabels([])

@@ -10,12 +10,17 @@ from typing import Any
 
 import matplotlib
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 
+from harness.analysis.columns import column_for
 from harness.errors import DlgaugeError, StoreError
+from harness.records.summary_keys import SUMMARY_KEYS
+from harness.reporting.paper.captions import without_commands
 from harness.reporting.paper.catalogue import FIGURES, columns_wanted, make_figure
 from harness.reporting.paper.model import Mark, Options, PaperFigure
+from harness.reporting.paper.quantities import quantity_axis
 from harness.reporting.paper.saving import numbers_csv, picture_of, write_figure
 from harness.reporting.paper.source import read_source
 from harness.reporting.paper.style import WIDTHS_MM, is_geometric, number_text, settings, width_of
@@ -48,7 +53,7 @@ def make(store: Path, name: str, *, where: tuple[str, ...] = (), width: str = "p
 def drawn(figure: PaperFigure) -> Figure:
     with matplotlib.rc_context(settings(None)):
         found = figure.draw()
-        found.canvas.draw()
+        FigureCanvasAgg(found).draw()
         return found
 
 
@@ -87,6 +92,8 @@ def test_every_numeric_axis_has_a_unit_and_nothing_is_cut_off(tmp_path: Path, ki
         assert box.y0 >= -1
         assert box.x1 <= width_px + 1
         assert box.y1 <= height_px + 1
+        for legend in figure.legends:
+            assert not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
 @pytest.mark.parametrize("form", ["pdf", "svg", "png"])
@@ -220,7 +227,7 @@ def test_one_cell_is_drawn_and_called_one(tmp_path: Path) -> None:
     assert "The study has one cell: there is nothing to compare it with." in make(tmp_path, "time-accuracy").caption
     assert "one level, 64" in error_of(tmp_path, "sweep", over="batch_size")
     assert "varies no factor that is a number" in error_of(tmp_path, "sweep")
-    assert "all trials of demo ran on library not told with threads not told" in error_of(tmp_path, "libraries")
+    assert "no framework of demo ran on two libraries or numbers of threads" in error_of(tmp_path, "libraries")
 
 
 def test_the_caption_tells_machine_date_data_disturbances_and_what_is_left_out(tmp_path: Path) -> None:
@@ -328,7 +335,7 @@ def test_learning_rates_are_those_of_the_records_one_panel_a_policy(tmp_path: Pa
         "STEP k0=0.01 gamma=0.1 l=100",
     }
     assert len(figure.trials) == 3
-    assert "differ by at most 0 of the rate" in figure.caption
+    assert "the policy's other trials have the same rates" in figure.caption
     assert len(axes_of(drawn(figure))) == 3
 
 
@@ -368,6 +375,7 @@ def test_many_policies_get_panels_of_accuracy_on_the_same_axes(tmp_path: Path) -
     write_policies(tmp_path)
     figure = make(tmp_path, "loss-curves")
     assert {mark.panel for mark in figure.marks} == {"FIX", "TRI", "STEP"}
+    assert "Learning rate: FIX k0=0.01; STEP k0=0.01 gamma=0.1 l=100; TRI k0=0.01 k1=0.06 l=50." in figure.caption
     assert {mark.quantity for mark in figure.marks} == {"top1_percent"}
     assert len({axes.get_ylim() for axes in axes_of(drawn(figure))}) == 1
 
@@ -445,3 +453,78 @@ def test_ticks_are_plain_numbers() -> None:
         "12\u2009000",
         "1e-05",
     ]
+
+
+def test_groups_with_one_level_make_no_line(tmp_path: Path) -> None:
+    for framework, batches in (("torch", (16, 64)), ("caffe", (16,))):
+        for batch in batches:
+            write_record(
+                tmp_path,
+                framework,
+                1,
+                varied={"batch_size": batch},
+                setting={"batch_size": batch, "name": framework},
+            )
+    figure = make(tmp_path, "sweep")
+    assert {mark.panel for mark in figure.marks} == {"torch"}
+    assert "1 group of cells has one level of batch size alone and no line." in figure.caption
+    write_record(tmp_path / "b", "torch", 1, varied={"batch_size": 16}, setting={"batch_size": 16, "name": "a"})
+    write_record(tmp_path / "b", "torch", 1, varied={"batch_size": 64}, setting={"batch_size": 64, "name": "b"})
+    assert "one level alone wherever nothing else differs (2 such groups" in error_of(tmp_path / "b", "sweep")
+
+
+def test_equal_curves_show_one_inside_the_other(tmp_path: Path) -> None:
+    write_study(tmp_path)
+    (axes, _) = axes_of(drawn(make(tmp_path, "loss-curves")))
+    widths = [line.get_linewidth() for line in axes.get_lines()]
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) == 4
+    first = [line.get_markevery() for line in axes.get_lines()]
+    assert len(set(first)) == 4
+
+
+def test_a_caption_has_no_commands_in_it() -> None:
+    note = (
+        "Peak memory of torch is below what the largest process held: it is so. "
+        "`--columns peak_resident_bytes` has what a process held."
+    )
+    assert without_commands(note) == "Peak memory of torch is below what the largest process held: it is so."
+    mixed = "Peak memory has more than one source (a, b): compare x instead (`--columns x`), which is the same."
+    assert (
+        without_commands(mixed) == "Peak memory has more than one source (a, b): compare x instead, which is the same."
+    )
+    proof = "a under b: no parity certificate covers torch, so it is not proven. To prove it: dlgauge parity a"
+    assert without_commands(proof) == "a under b: no parity certificate covers torch, so it is not proven."
+
+
+@pytest.mark.parametrize(
+    ("key", "axis"),
+    [
+        ("training_time_s", "training time (s)"),
+        ("peak_memory_bytes", "peak memory of the job (MiB)"),
+        ("lateness_p99_s", "lateness p99 (ms)"),
+        ("average_confidence", "confidence (no unit)"),
+        ("sampler_cpu_seconds", "sampler CPU (CPU s)"),
+        ("steps_to:99", "steps to 99 % (steps)"),
+        ("seconds_to:99", "training time to 99 % (s)"),
+        ("cpu_seconds_to:99", "CPU to 99 % (CPU s)"),
+        ("joules_to:99", "energy to 99 % (J)"),
+    ],
+)
+def test_quantities_have_their_unit_once(key: str, axis: str) -> None:
+    assert quantity_axis(column_for(key)) == axis
+
+
+@pytest.mark.parametrize("key", SUMMARY_KEYS)
+def test_every_summary_key_has_an_axis_with_a_unit(key: str) -> None:
+    axis = quantity_axis(column_for(key))
+    assert axis.endswith(")")
+    assert "not described" not in axis
+
+
+def test_a_cost_is_an_outcome_like_others(tmp_path: Path) -> None:
+    write_sweep(tmp_path, batches=(16, 64))
+    figure = make(tmp_path, "sweep", outcomes=("steps_to:95",))
+    assert {mark.value for mark in figure.marks} == {400.0}
+    (axes,) = axes_of(drawn(figure))
+    assert axes.get_ylabel() == "steps to 95 % (steps)"

@@ -122,6 +122,7 @@ def test_policies_stand_in_their_order_with_intervals(tmp_path: Path) -> None:
     fill(tmp_path, ("torch",))
     text = policies_table(read_source(tmp_path, None))
     check_latex(text)
+    assert text.splitlines()[1].startswith("% trials: ")
     rows = [line for line in text.splitlines() if re.match(r"\d+ & ", line)]
     assert [row.split(" & ")[2].split()[0] for row in rows] == ["TRI", "FIX", "EXP", "FIX"]
     assert r"$\pm$" in rows[0]
