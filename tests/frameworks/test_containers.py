@@ -67,6 +67,31 @@ def test_a_container_s_memory_limit_is_kept_and_named(tmp_path: Path) -> None:
     assert run_one(tmp_path, "memory", profile={"memory": "600 MiB"}).termination == "out_of_memory"
 
 
+def test_jobs_side_by_side_have_a_container_each_and_one_start(tmp_path: Path) -> None:
+    record = run_one(tmp_path, "slow", co_location={"jobs": 2, "cores": "shared"})
+    assert record.termination == "completed"
+    (other,) = record.other_jobs()
+    assert other.termination == "completed"
+    assert other.manifest["framework"]["python"].startswith("3.9")
+    ready = []
+    for one in (record, other):
+        table = one.table("events")
+        rows = zip(table.column("event").to_pylist(), table.column("t_ns").to_pylist(), strict=True)
+        ready.append(next(t_ns for event, t_ns in rows if event == "ready"))
+    for one in (record, other):
+        assert next(phase["begin_ns"] for phase in one.phases if phase["phase"] == "train") > max(ready)
+
+
+def test_a_container_that_fails_ends_the_one_beside_it(tmp_path: Path) -> None:
+    environment = {"FAKE_BEHAVIOUR": "exit", "FAKE_JOB": "2", "FAKE_OTHERS": "slow"}
+    record = run_one(
+        tmp_path, co_location={"jobs": 2, "cores": "shared"}, profile={"environment": environment}, steps=2000
+    )
+    assert record.termination == "crashed"
+    assert record.manifest["termination"]["reason"] == "job 2 of 2: the worker exited with status 3"
+    assert record.co_location["by_job"][0]["termination"]["kind"] == "cancelled"
+
+
 def test_a_container_that_somebody_kills_is_told_so(tmp_path: Path) -> None:
     def kill_it() -> None:
         deadline = time.monotonic() + 60

@@ -167,6 +167,8 @@ EXPECTED = {
     # No tick among the samples, no cgroup and no launcher: nothing to be said.
     **dict.fromkeys(("sampling_rate_hz", "sampling_coverage", "lateness_p50_s", "lateness_p99_s")),
     "cpu_disagreement_fraction": None,
+    # One job, with no other beside it.
+    **dict.fromkeys(("overlap_fraction", "overlap_samples_per_s")),
 }
 
 
