@@ -17,7 +17,7 @@ def with_seeds(study: Study, text: str) -> Study:
     Raises:
         DlgaugeError: `text` is no list of seeds.
     """
-    return replace(study, seeds=parse_seeds(text))
+    return replace(study, seeds=parse_seeds(text), repeats=None)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
