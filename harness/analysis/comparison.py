@@ -327,7 +327,7 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     own: Counter[str] = Counter()
     cost = cost_column(key)
     if not cost and key not in DERIVED:
-        numbers = [member.summary.get(key) for member in members]
+        numbers: list[Any] = [member.summary.get(key) for member in members]
         if set(map(type, numbers)) <= {int, float} and numbers:  # as of most quantities in most cells
             every = list(map(float, numbers))
             return Value(summarise(every), {}, dict(zip((member.seed for member in members), every, strict=True)))

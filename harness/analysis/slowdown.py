@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cells import CellKey, group_into_cells, row_names, seed_of
-from harness.analysis.comparison import TrialReference, reference_to
+from harness.analysis.references import TrialReference, reference_to
 from harness.analysis.statistics import PairedRatio, paired_ratio
 from harness.study.roles import of_the_matrix
 
