@@ -115,7 +115,7 @@ class Record:
 
     @property
     def train_energy(self) -> list[dict[str, Any]]:
-        """Of each `train` phase the energies in joules, under the keys of `cost.ENERGY_KEYS`; None where not measured."""
+        """Of each `train` phase the energies in joules, under the keys of `cost.ENERGY_KEYS`; None: not measured."""
         if isinstance(self.manifest, CompactManifest):
             return self.manifest.train_energy()
         return train_energy(self.manifest)
