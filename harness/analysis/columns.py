@@ -1,6 +1,7 @@
 """The quantities of a comparison: the record's summary keys as columns, with title, shown unit and meaning.
 
-Beside the keys there is the cost to an accuracy: `steps_to:99`, `seconds_to:99`, `cpu_seconds_to:99`, `joules_to:99`.
+Beside the keys there is the cost to an accuracy: `steps_to:99`, `seconds_to:99`, `cpu_seconds_to:99`, `joules_to:99`;
+and what training used up: `training_joules`, `training_price`, `trial_price` (`harness.analysis.costs`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.analysis.costs import DERIVED
 from harness.errors import DlgaugeError
 from harness.records.cost import check_threshold
 from harness.records.summary_keys import SUMMARY_KEYS, SummaryKey
@@ -78,6 +80,9 @@ def column_for(key: str) -> Column:
         unit, title, digits = COST_TITLES[name]
         meaning = f"{name} until the first evaluation of the test images with a top-1 of {percent:g} % or more"
         return Column(key, title.format(f"{percent:g}"), unit, meaning, better="lower", digits=digits)
+    if key in DERIVED:
+        unit, title, meaning = DERIVED[key]
+        return Column(key, title, unit, meaning, better="lower", digits=4)
     if known is None:
         return Column(key, key, "", "a summary value that this version of dlgauge does not describe")
     return Column(key, _heading(known), known.unit, known.description, known.scale, known.better, known.digits)
@@ -111,7 +116,7 @@ def select_columns(keys: Sequence[str], recorded: Sequence[str] = ()) -> tuple[C
     Raises:
         DlgaugeError: a key that is neither known nor recorded; the message names the nearest known one.
     """
-    allowed = dict.fromkeys((*SUMMARY_KEYS, *recorded))
+    allowed = dict.fromkeys((*SUMMARY_KEYS, *DERIVED, *recorded))
     costs = ", ".join(f"{name}{COST_SEPARATOR}PERCENT" for name in COST_TITLES)
     for key in keys:
         if key not in allowed and cost_column(key) is None:

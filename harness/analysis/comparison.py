@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cells import CellKey, Conditions, conditions_of, group_into_cells, seed_of
 from harness.analysis.columns import DEFAULT_KEYS, Column, cost_column, select_columns
+from harness.analysis.costs import DERIVED, TRAINING_JOULES, derived
 from harness.analysis.disturbances import Disturbance, disturbances_of
+from harness.analysis.failed_rows import FailedRow, failed_rows
 from harness.analysis.notes import notes
+from harness.analysis.references import TrialReference, reference_to, termination_reason
 from harness.analysis.sampling import Sampling, pooled, sampling_of
 from harness.analysis.stability import Stability, judge_stability
 from harness.analysis.statistics import PairedRatio, Statistics, paired_ratio, summarise
@@ -27,21 +31,6 @@ OF_THE_SAMPLER_ITSELF = ("duration_", "lateness_p50_ns", "lateness_p99_ns", "lat
 """Beginnings of keys of the sampler's own report: `lateness_p99_s` of the summary says the same to a reader."""
 RATIO_KEYS = ("training_time_s", "samples_per_s", "cpu_seconds", "peak_resident_bytes")
 """Quantities for which frameworks are compared pair by pair."""
-
-
-@dataclass(frozen=True)
-class TrialReference:
-    """A trial behind a number.
-
-    Attributes:
-        id: the trial's id.
-        seed: its seed.
-        path: folder of its record.
-    """
-
-    id: str
-    seed: int
-    path: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +66,8 @@ class Cell:
         sampling: how well its trials were sampled.
         disturbances: signals beyond their limits in its trials.
         energy_of: what its `joules_to` are the energy of, `package`, `gpu` or `package+gpu`, by number of values.
+        energy_parts: the same of its `training_joules`.
+        certificates: parity certificates that cover its trials, by number of trials.
     """
 
     key: CellKey
@@ -91,6 +82,8 @@ class Cell:
     sampling: Sampling
     disturbances: tuple[Disturbance, ...]
     energy_of: Mapping[str, int] = field(default_factory=dict)
+    energy_parts: Mapping[str, int] = field(default_factory=dict)
+    certificates: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -146,6 +139,7 @@ class Comparison:
         first, last: start of the earliest and the latest trial, ISO 8601 UTC.
         trial_count: all trials, completed or not.
         sampling: how well the trials behind the numbers were sampled.
+        failed_rows: cells of which no trial completed: they have no row, and are compared with nothing.
     """
 
     study: str
@@ -161,6 +155,7 @@ class Comparison:
     last: str
     trial_count: int
     sampling: Sampling
+    failed_rows: tuple[FailedRow, ...] = ()
 
     @property
     def completed_count(self) -> int:
@@ -211,10 +206,11 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
     superseded = tuple(reference_to(record) for record in completed if record.path not in counted_paths)
     conditions = _letters(completed)
     listed = dict(conditions.values())
-    keys = dict.fromkeys(key for record in every for key in record.summary)
+    keys = dict.fromkeys(chain.from_iterable(record.manifest["summary"] for record in every))
     shown = select_columns(columns, tuple(keys))
-    wanted = (*keys, *(column.key for column in shown))
+    wanted = (*keys, *(column.key for column in shown), *DERIVED)
     cells = tuple(_cell(key, members, conditions, wanted) for key, members in grouped.items())
+    failed = failed_rows(every, grouped)
     starts = sorted(str(record.manifest.get("started_at", "")) for record in every)
     return Comparison(
         study=studies[0] if studies else "",
@@ -225,11 +221,12 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
         excluded=tuple(excluded_record(record) for record in every if record.termination != COMPLETED),
         superseded=superseded,
         not_measured=_not_measured(counted),
-        notes=tuple(notes(cells, listed, superseded)),
+        notes=tuple(notes(cells, listed, superseded, failed)),
         first=starts[0] if starts else "",
         last=starts[-1] if starts else "",
         trial_count=len(every),
         sampling=pooled(cell.sampling for cell in cells),
+        failed_rows=failed,
     )
 
 
@@ -239,7 +236,12 @@ Letters = dict[tuple[str, str, str], tuple[str, Conditions]]
 def _letters(records: Sequence[Record]) -> Letters:
     """A letter for each set of conditions, in order of appearance: A, B, … Z, A1, …"""
     found: Letters = {}
+    known: set[Hashable] = set()
     for record in records:
+        token = record.sharing("specification", "host")
+        if token is not None and token in known:
+            continue
+        known.add(token)
         conditions = conditions_of(record)
         if conditions.key not in found:
             number, letter = divmod(len(found), 26)
@@ -249,8 +251,15 @@ def _letters(records: Sequence[Record]) -> Letters:
 
 def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Sequence[str]) -> Cell:
     energies: Counter[str] = Counter()
-    members = [_Member(record, seed_of(record), record.summary, _not_measured_of(record)) for record in records]
-    values = {name: _value(name, members, energies) for name in dict.fromkeys((*keys, *DEFAULT_KEYS))}
+    parts: Counter[str] = Counter()
+    certificates = [record.parity_certificate for record in records]
+    members = [
+        _Member(record, seed_of(record), record.manifest["summary"], _not_measured_of(record)) for record in records
+    ]
+    values = {
+        name: _value(name, members, parts if name == TRAINING_JOULES else energies)
+        for name in dict.fromkeys((*keys, *DEFAULT_KEYS))
+    }
     return Cell(
         key=key,
         conditions=conditions[key.conditions][0],
@@ -259,11 +268,13 @@ def _cell(key: CellKey, records: Sequence[Record], conditions: Letters, keys: Se
         memory_sources=Counter(memory_source(record) for record in records),
         compile_caches=Counter(cache for record in records if (cache := compile_cache(record))),
         codes=Counter(code_hash(record) for record in records),
-        uncovered=sum(record.parity_certificate is None for record in records),
+        uncovered=sum(certificate is None for certificate in certificates),
         stability=judge_stability(records, values["training_time_s"].statistics),
         sampling=sampling_of(records),
         disturbances=disturbances_of(records),
         energy_of=energies,
+        energy_parts=parts,
+        certificates=Counter(certificate for certificate in certificates if certificate),
     )
 
 
@@ -286,37 +297,46 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     missing: Counter[str] = Counter()
     single: list[float] = []
     own: Counter[str] = Counter()
+    cost, is_derived = cost_column(key), key in DERIVED
+    if not cost and not is_derived:
+        numbers = [member.summary.get(key) for member in members]
+        if set(map(type, numbers)) <= {int, float} and numbers:  # as of most quantities in most cells
+            every = list(map(float, numbers))
+            return Value(summarise(every), {}, dict(zip((member.seed for member in members), every, strict=True)))
     for member in members:
-        number, why, parts = _number(key, member)
+        number: Any
+        why: Any
+        parts: tuple[str, ...]
+        if cost:
+            number, why, parts = _cost(cost, member)
+        elif is_derived:
+            told = derived(key, member.record)
+            number, why, parts = told.value, told.reason, told.parts
+        else:
+            number, why, parts = member.summary.get(key), member.reasons.get(key), ()
         if isinstance(number, int | float) and not isinstance(number, bool):
             single.append(float(number))
             by_seed[member.seed] = float(number)
-            own.update(["+".join(parts)] if parts else [])
+            if parts:
+                own["+".join(parts)] += 1
         else:
             missing[str(why or "no reason recorded")] += 1
     energies.update(own)
     if len(own) > 1:
-        told = ", ".join(f"{parts} in {count}" for parts, count in sorted(own.items()))
-        missing[f"its trials measured the energy of different parts of the machine ({told})"] += len(single)
+        listed = ", ".join(f"{parts} in {count}" for parts, count in sorted(own.items()))
+        missing[f"its trials measured the energy of different parts of the machine ({listed})"] += len(single)
         return Value(None, dict(missing), {})
     return Value(summarise(single) if single else None, dict(missing), by_seed)
 
 
-def _number(key: str, member: _Member) -> tuple[Any, Any, tuple[str, ...]]:
-    """A value of the summary, or a cost worked out from the record's tables; why there is none; the energy of what."""
-    if cost := cost_column(key):
-        name, percent = cost
-        try:
-            found = cost_to_threshold(member.record, percent)
-        except StoreError as error:  # of one record: the others are compared
-            return None, f"{error.where}: {error.what}" if error.where else error.what, ()
-        return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
-    return member.summary.get(key), member.reasons.get(key), ()
-
-
-def reference_to(record: Record) -> TrialReference:
-    """The trace from a number back to its record."""
-    return TrialReference(id=str(record.id), seed=seed_of(record), path=str(record.path))
+def _cost(cost: tuple[str, float], member: _Member) -> tuple[Any, Any, tuple[str, ...]]:
+    """A cost worked out from the record's tables; why there is none; the energy of what."""
+    name, percent = cost
+    try:
+        found = cost_to_threshold(member.record, percent)
+    except StoreError as error:  # of one record: the others are compared
+        return None, f"{error.where}: {error.what}" if error.where else error.what, ()
+    return getattr(found, name), found.reasons.get(name), found.joules_of if name == "joules" else ()
 
 
 def memory_source(record: Record) -> str:
@@ -343,15 +363,13 @@ def code_hash(record: Record) -> str:
 
 def excluded_record(record: Record) -> Excluded:
     """How a record that did not complete is told of."""
-    termination = record.manifest.get("termination")
-    reason = termination.get("reason") if isinstance(termination, Mapping) else None
     framework = record.specification.get("framework")
     return Excluded(
         trial=reference_to(record),
         label=record.label,
         framework=str(framework.get("name", "")) if isinstance(framework, Mapping) else "",
         termination=record.termination,
-        reason=str(reason or "no reason recorded"),
+        reason=termination_reason(record),
     )
 
 

@@ -138,9 +138,9 @@ def blas_in_force(manifest: Mapping[str, Any]) -> str | None:
 def varied_columns(varied: Mapping[str, Any], taken: tuple[str, ...]) -> dict[str, Any]:
     """The columns that what a study varied adds to a row.
 
-    A key whose value stands in a column of `FACTORS` adds `varied.NAME` with the value as text only where the value is a
-    whole section (a policy, an optimizer, a list of CPUs), of which the column holds a part. Every other key adds its
-    own value under its own name, or under `varied.NAME` where a column of that name exists.
+    A key whose value stands in a column of `FACTORS` adds `varied.NAME` with the value as text only where the value
+    is a whole section (a policy, an optimizer, a list of CPUs), of which the column holds a part. Every other key adds
+    its own value under its own name, or under `varied.NAME` where a column of that name exists.
 
     Args:
         varied: key -> value, as the record has them.

@@ -11,16 +11,23 @@ from harness.units import format_bytes
 
 if TYPE_CHECKING:
     from harness.analysis.cells import Conditions
-    from harness.analysis.comparison import Cell, TrialReference
+    from harness.analysis.comparison import Cell
+    from harness.analysis.failed_rows import FailedRow
+    from harness.analysis.references import TrialReference
 
 
 def notes(
-    cells: Sequence[Cell], conditions: Mapping[str, Conditions], superseded: Sequence[TrialReference]
+    cells: Sequence[Cell],
+    conditions: Mapping[str, Conditions],
+    superseded: Sequence[TrialReference],
+    failed: Sequence[FailedRow] = (),
 ) -> Iterable[str]:
     """All notes, the gravest first."""
     yield from _different_conditions(conditions)
+    yield from _without_a_trial(failed)
     yield from _equal_labels(cells)
     yield from _without_certificate(cells)
+    yield from _several_certificates(cells)
     yield from _poorly_sampled(cells)
     yield from _disturbed(cells)
     yield from _stopped_early(cells)
@@ -42,6 +49,29 @@ def _different_conditions(conditions: Mapping[str, Conditions]) -> Iterable[str]
     if len({one.host for one in conditions.values()}) > 1:
         causes.append("the machine differs")
     yield f"Rows of different conditions ({', '.join(conditions)}) are not comparable: {' and '.join(causes)}."
+
+
+def _without_a_trial(failed: Sequence[FailedRow]) -> Iterable[str]:
+    for row in failed:
+        ends = ", ".join(f"{count} {kind}" for kind, count in row.terminations.items())
+        yield f"{row.name} has no row: none of its trials completed ({ends}: {row.reason})."
+
+
+def _several_certificates(cells: Sequence[Cell]) -> Iterable[str]:
+    """Rows of one work whose trials rest on different certificates were checked on different occasions."""
+    by_work: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
+    for cell in cells:
+        holders = by_work.setdefault((cell.key.workload, cell.key.setting), {})
+        for certificate in cell.certificates:
+            holders.setdefault(certificate, {})[cell.key.framework] = None
+    for (workload, setting), holders in by_work.items():
+        frameworks = {name for names in holders.values() for name in names}
+        if len(holders) > 1 and len(frameworks) > 1:
+            listed = "; ".join(f"{sha256[:12]}: {', '.join(names)}" for sha256, names in holders.items())
+            yield (
+                f"{workload} under {setting}: {len(holders)} parity certificates cover the trials ({listed}), each "
+                "from a check of its own against the reference."
+            )
 
 
 def _equal_labels(cells: Sequence[Cell]) -> Iterable[str]:

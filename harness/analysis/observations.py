@@ -148,9 +148,7 @@ def _counted(completed: Sequence[Record]) -> list[Record]:
     by_study: dict[str, list[Record]] = {}
     for record in completed:
         by_study.setdefault(record.study, []).append(record)
-    kept = [
-        record for members in by_study.values() for cell in group_into_cells(members).values() for record in cell
-    ]
+    kept = [record for members in by_study.values() for cell in group_into_cells(members).values() for record in cell]
     return sorted(kept, key=lambda record: (record.started_at, record.study, record.id, record.repetition))
 
 
@@ -219,7 +217,7 @@ class _Rows:
         return _Shared(columns, counts.missing)
 
     def _outcomes_of(self, record: Record) -> list[float]:
-        summary = record.manifest["summary"]
+        summary, reasons = record.manifest["summary"], record.manifest["not_measured"]
         values = []
         for key in SUMMARY_KEYS:
             value = summary.get(key)
@@ -227,11 +225,13 @@ class _Rows:
                 values.append(float(value))
             else:
                 values.append(float("nan"))
-                self._note(key, str(record.manifest["not_measured"].get(key) or NO_REASON))
+                self._note(key, str(reasons.get(key) or NO_REASON))
         return values
 
     def _note(self, key: str, reason: str) -> None:
-        self.not_measured.setdefault(key, Counter())[reason] += 1
+        if key not in self.not_measured:
+            self.not_measured[key] = Counter()
+        self.not_measured[key][reason] += 1
 
     def frame(self) -> pd.DataFrame:
         import numpy as np

@@ -71,7 +71,7 @@ class Sampling:
 def sampling_of(records: Sequence[Record]) -> Sampling:
     """The quality of the sampling of these records."""
     told = [_part(record.manifest, "sampling") for record in records]
-    summaries = [record.summary for record in records]
+    summaries = [record.manifest["summary"] for record in records]
     skipped = list(_numbers(summary.get("ticks_skipped") for summary in summaries))
     return Sampling(
         trials=len(records),

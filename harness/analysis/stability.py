@@ -79,7 +79,7 @@ def judge_stability(records: Sequence[Record], training_time: Statistics | None)
 def _foreign_share(records: Sequence[Record]) -> float | None:
     shares = []
     for record in records:
-        foreign = record.summary.get("foreign_cores_mean")
+        foreign = record.manifest["summary"].get("foreign_cores_mean")
         host = record.manifest.get("host")
         cpus = logical_cpus(host) if isinstance(host, Mapping) else None
         if isinstance(foreign, int | float) and cpus:

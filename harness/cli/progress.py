@@ -52,6 +52,7 @@ class TrialView:
         self._trained_per_s: float | None = None
         self._samples_per_s: float | None = None
         self._loss: float | None = None
+        self._loss_step = 0
         self._accuracy: dict[str, float | None] = {}
 
     def on_event(self, event: dict[str, Any]) -> str | None:
@@ -67,7 +68,7 @@ class TrialView:
 
     def on_step(self, step: Step) -> None:
         """Take in the newest step; one of an earlier phase, read late, says nothing of the speed of this one."""
-        self._loss = step.loss
+        self._loss, self._loss_step = step.loss, step.step
         if self._phase == TRAIN:
             self._samples_per_s = self._rate(step.step, step.t_end_ns) or self._samples_per_s
 
@@ -96,7 +97,9 @@ class TrialView:
         """One evaluation: of which split, and how fast the training before it was, once."""
         parts = [_accuracy_text(event["split"], event["top1"])]
         if self._loss is not None:
-            parts.append(f"training loss {self._loss:.4f}")
+            # Steps are flushed once a second, events at once: the newest loss may be of a step before or after this one.
+            of_step = "" if self._loss_step == event["step"] else f" (step {self._loss_step})"
+            parts.append(f"training loss {self._loss:.4f}{of_step}")
         if self._trained_per_s is not None:
             parts.append(f"trained at {self._trained_per_s:,.0f} samples/s")
         self._trained_per_s = None

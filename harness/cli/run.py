@@ -27,6 +27,7 @@ def run(
     store: Path = typer.Option(None, "--store", help="Where the records go; default: DLGAUGE_STORE, else results."),
     data: Path = typer.Option(None, "--data", help="Folder of the published dataset files; default: DLGAUGE_DATA."),
     again: bool = typer.Option(False, "--again", help="Run every trial anew; existing records are kept."),
+    seeds: str | None = typer.Option(None, "--seeds", help="In place of the study's own: such as 1-8, or 1,3,7-9."),
 ) -> None:
     """Run the trials of a study that have no record yet, then compare them and write the report."""
     from harness.cli.progress import make_observer
@@ -34,10 +35,13 @@ def run(
     from harness.execution import StudyRunner
     from harness.paths import default_store
     from harness.study import load_frameworks, load_study, make_plan
+    from harness.study.seeds import with_seeds
 
     if data is not None and not data.is_dir():
         raise DataError(f"the data folder {str(data)!r} does not exist", hint="name the folder of the published files")
     loaded = load_study(study)
+    if seeds is not None:
+        loaded = with_seeds(loaded, seeds)
     plan = make_plan(loaded)
     store_path = store or default_store()
     keeper = StoreKeeper(store_path)
@@ -51,7 +55,7 @@ def run(
     except KeyboardInterrupt:
         print("stopped before the first trial; the same command picks up here")
         raise typer.Exit(EXIT_CANCELLED) from None
-    options = {"--store": store, "--data": data}
+    options = {"--store": store, "--data": data, "--seeds": seeds}
     asked = shlex.join([study, *(str(part) for option in options.items() if option[1] for part in option)])
     _finish(asked, loaded, store_path, result)
 

@@ -90,7 +90,9 @@ def _compaction_lines(found: Compaction) -> list[str]:
     else:
         dropped = f", {found.dropped} that are gone or have changed left behind" if found.dropped else ""
         lines = [f"{found.folder}: {found.records} records, {found.added} read now{dropped}"]
-    lines += [f"left out, read from its folder as before: {one.path}: {one.why}" for one in found.left_out[:_MOST_NAMED]]
+    lines += [
+        f"left out, read from its folder as before: {one.path}: {one.why}" for one in found.left_out[:_MOST_NAMED]
+    ]
     if len(found.left_out) > _MOST_NAMED:
         lines.append(f"and {len(found.left_out) - _MOST_NAMED} more left out")
     return lines

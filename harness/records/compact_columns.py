@@ -1,7 +1,7 @@
 """The index of a compacted store: what comparison and queries need of every manifest, as columns of one Parquet file.
 
-A column of JSON text is dictionary-encoded: what a thousand records share is stored, read and parsed once. What only the
-single record is asked for (`phases`, `files`, `clock_anchors`, …) is not in the index; it is read from manifest.json.
+A column of JSON text is dictionary-encoded: what a thousand records share is stored, read and parsed once. What only
+a single record is asked for (`phases`, `files`, `clock_anchors`, …) is not in the index; it is read from manifest.json.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.records.cost import ENERGY_KEYS
 from harness.records.schema import TABLES
 from harness.records.summary_keys import SUMMARY_KEYS
 
@@ -24,6 +25,9 @@ NUMBER_KEYS = ("repetition", "schema_version")
 
 JSON_KEYS = (
     "dlgauge_version",
+    "t_begin_ns",
+    "t_worker_ns",
+    "t_end_ns",
     "varied",
     "overrides",
     "termination",
@@ -49,6 +53,8 @@ SUMMARY_NAMES = "summary_names"
 """Column of the keys of the summary, in their order, as JSON."""
 SUMMARY_OTHER = "summary_other"
 """Column of the values of the summary that have no column, as JSON."""
+TRAIN_ENERGY = "train_energy"
+"""Column of the energies of the `train` phases (`train_energy`): all that comparisons ask of the phases, as JSON."""
 
 KEPT = (*TEXT_KEYS, *NUMBER_KEYS, *JSON_KEYS, SPECIFICATION, HOST, "summary")
 """Keys of a manifest that the index can answer for."""
@@ -62,18 +68,18 @@ class Irregular(ValueError):
 
 def float_column(key: str) -> str:
     """Column of a summary key's values that are floating-point numbers."""
-    return f"summary.{key}"
+    return f"summary:{key}"
 
 
 def integer_column(key: str) -> str:
     """Column of a summary key's values that are whole numbers: they come back as whole numbers."""
-    return f"summary.{key}.whole"
+    return f"whole:{key}"
 
 
 def table_columns(table: str) -> tuple[str, str, str, str, str]:
     """Columns that say where a table's rows are: segment, first row, number of rows; and the file's time and size."""
     names = ("segment", "offset", "rows", "mtime_ns", "bytes")
-    return tuple(f"{table}.{name}" for name in names)  # type: ignore[return-value]
+    return tuple(f"{table}:{name}" for name in names)  # type: ignore[return-value]
 
 
 def index_schema() -> pa.Schema:
@@ -89,11 +95,19 @@ def index_schema() -> pa.Schema:
     fields += [("mtime_ns", pa.int64()), ("bytes", pa.int64()), (SEED, pa.int64())]
     fields += [(key, shared if key == "study" else pa.string()) for key in TEXT_KEYS]
     fields += [(key, pa.int64()) for key in NUMBER_KEYS]
-    fields += [(key, shared) for key in (*JSON_KEYS, SPECIFICATION, HOST, MACHINE, SUMMARY_NAMES, SUMMARY_OTHER)]
+    fields += [
+        (key, shared) for key in (*JSON_KEYS, SPECIFICATION, HOST, MACHINE, SUMMARY_NAMES, SUMMARY_OTHER, TRAIN_ENERGY)
+    ]
     for key in SUMMARY_KEYS:
         fields += [(float_column(key), pa.float64()), (integer_column(key), pa.int64())]
     fields += [(name, pa.int64()) for table in TABLES for name in table_columns(table)]
     return pa.schema(fields)
+
+
+def train_energy(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of each `train` phase of a manifest the energies, under the keys of `ENERGY_KEYS`; None where it has none."""
+    phases = [one for one in manifest.get("phases") or [] if one.get("phase") == "train"]
+    return [{key: one.get(key) for key in ENERGY_KEYS.values()} for one in phases]
 
 
 def index_row(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +130,7 @@ def index_row(manifest: Mapping[str, Any]) -> dict[str, Any]:
     elif "host" in manifest:
         row[HOST] = _text(host)
     row |= _summary_columns(summary)
+    row[TRAIN_ENERGY] = _text(train_energy(manifest))
     for key in TEXT_KEYS:
         _text(row[key])
     if not all(_is_whole(row[key]) for key in NUMBER_KEYS):

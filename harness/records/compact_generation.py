@@ -1,8 +1,9 @@
 """The compacted part of a store: which generation is the newest, and which records it still tells the truth about.
 
-`<store>/.compact/<number>/` is one generation: `compaction.json`, `index.parquet` and the segments of every table. It is
-made out of sight and becomes visible by one rename; the newest one counts. Records stay where they are and remain the
-truth: a record whose manifest.json or table has another time or size than when it was compacted is read from its folder.
+`<store>/.compact/<number>/` is one generation: `compaction.json`, `index.parquet` and the segments of every table. It
+is made out of sight and becomes visible by one rename; the newest one counts. Records stay where they are and remain
+the truth: a record whose manifest.json or table has another time or size than when it was compacted is read from its
+folder.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Generation:
         if row is None:
             return None
         try:
-            found = os.stat(f"{folder}/{MANIFEST_FILE}")  # noqa: PTH116: once a record, of a hundred thousand
+            found = os.stat(f"{folder}/{MANIFEST_FILE}")  # noqa: PTH116
         except OSError:
             return None
         same = found.st_mtime_ns == self._mtime_ns[row] and found.st_size == self._bytes[row]
@@ -265,7 +266,7 @@ def is_current(content: Mapping[str, Any]) -> bool:
 def generations(store: Path) -> list[Path]:
     """The folders of a store's generations, oldest first."""
     try:
-        names = os.listdir(store / COMPACT_FOLDER)
+        names = [path.name for path in (store / COMPACT_FOLDER).iterdir()]
     except OSError:
         return []
     return [store / COMPACT_FOLDER / str(number) for number in sorted(int(name) for name in names if name.isdecimal())]

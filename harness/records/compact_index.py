@@ -18,6 +18,7 @@ from harness.records.compact_columns import (
     SUMMARY_NAMES,
     SUMMARY_OTHER,
     TEXT_KEYS,
+    TRAIN_ENERGY,
     float_column,
     integer_column,
 )
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 ABSENT = object()
 """In place of a value that the manifest does not have."""
+
+_KEYS = list(SUMMARY_KEYS)
 
 MOST_KEPT_PARSED = 4096
 """A column with more different values than this is parsed at each use: keeping them would take more than they save."""
@@ -67,6 +70,10 @@ class Index:
     Args:
         path: the Parquet file.
 
+    Attributes:
+        rows: how many there are.
+        readers: key of a manifest -> what gives its value for a row; `ABSENT` where the manifest has no such key.
+
     Raises:
         OSError, pyarrow.ArrowException: it cannot be read.
     """
@@ -78,8 +85,8 @@ class Index:
         self.rows = int(self._file.metadata.num_rows)
         self._plain: dict[str, list[Any]] = {}
         self._shared: dict[str, SharedColumn] = {}
-        self._summary: list[tuple[str, list[Any], list[Any]]] | None = None
-        self._readers: dict[str, Callable[[int], Any]] = {key: self._reader_of(key) for key in KEPT}
+        self._numbers: list[tuple[Any, ...]] | None = None
+        self.readers: dict[str, Callable[[int], Any]] = {key: self._reader_of(key) for key in KEPT}
 
     def plain(self, name: str) -> list[Any]:
         """A column of numbers or text as a list, None for null."""
@@ -93,17 +100,13 @@ class Index:
             self._shared[name] = SharedColumn(self._file.read(columns=[name]).column(0))
         return self._shared[name]
 
-    def value(self, row: int, key: str) -> Any:
-        """What the manifest of a row's record has under one of `KEPT`; `ABSENT` where it has no such key."""
-        return self._readers[key](row)
-
     def token(self, row: int, keys: tuple[str, ...]) -> Hashable:
         """Equal for rows whose manifests are equal in these keys (the seed of a specification left out).
 
         `host` stands for its machine alone, where it has one.
         """
         codes = [self.shared(MACHINE if key == HOST else key).codes[row] for key in keys]
-        if HOST in keys and codes[keys.index(HOST)] < 0:  # a host that does not tell its machine apart: all of it counts
+        if HOST in keys and codes[keys.index(HOST)] < 0:  # its machine is not told apart: all of it counts
             codes.append(self.shared(HOST).codes[row])
         return (id(self), *codes)
 
@@ -122,17 +125,19 @@ class Index:
         return rest if machine is ABSENT else {"machine": machine, **rest}
 
     def _summary_of(self, row: int) -> dict[str, Any]:
-        if self._summary is None:
-            self._summary = [
-                (key, self.plain(float_column(key)), self.plain(integer_column(key))) for key in SUMMARY_KEYS
-            ]
-        values = {
-            key: real[row] if whole[row] is None else whole[row] for key, real, whole in self._summary
-        }
+        if self._numbers is None:
+            self._numbers = list(zip(*(self._numbers_of(key) for key in SUMMARY_KEYS), strict=True))
+        values: dict[str, Any] = dict(zip(SUMMARY_KEYS, self._numbers[row], strict=True))
         other = self.shared(SUMMARY_OTHER).value(row)
         if other is not ABSENT:
             values.update(other)
-        return {key: values[key] for key in self.shared(SUMMARY_NAMES).value(row)}
+        names = self.shared(SUMMARY_NAMES).value(row)
+        return values if names == _KEYS else {key: values[key] for key in names}
+
+    def _numbers_of(self, key: str) -> list[Any]:
+        """The values of a key of the summary: whole numbers as such."""
+        pairs = zip(self.plain(float_column(key)), self.plain(integer_column(key)), strict=True)
+        return [real if whole is None else whole for real, whole in pairs]
 
 
 class CompactManifest(Mapping[str, Any]):
@@ -142,20 +147,26 @@ class CompactManifest(Mapping[str, Any]):
         StoreError: at the use of a key that is not in the index, where manifest.json cannot be read.
     """
 
-    __slots__ = ("_folder", "_generation", "_index", "_row", "_whole")
+    __slots__ = ("_folder", "_generation", "_index", "_row", "_summary", "_whole")
 
     def __init__(self, generation: Generation, row: int, folder: Path) -> None:
         self._generation = generation
         self._index = generation.index
         self._row = row
         self._folder = folder
+        self._summary: dict[str, Any] | None = None
         self._whole: dict[str, Any] | None = None
 
     def __getitem__(self, key: str) -> Any:
-        if self._whole is None and key in KEPT_SET:
-            value = self._index.value(self._row, key)
+        if key == "summary" and self._summary is not None:
+            return self._summary
+        reader = self._index.readers.get(key) if self._whole is None else None
+        if reader is not None:
+            value = reader(self._row)
             if value is ABSENT:
                 raise KeyError(key)
+            if key == "summary":
+                self._summary = value  # every number of a comparison is asked for by itself
             return value
         return self._read()[key]
 
@@ -174,6 +185,11 @@ class CompactManifest(Mapping[str, Any]):
         """Equal for compacted records whose manifests are equal in these keys (`Index.token`)."""
         return self._index.token(self._row, keys)
 
+    def train_energy(self) -> list[dict[str, Any]]:
+        """Of each `train` phase the energies (`compact_columns.train_energy`)."""
+        found: list[dict[str, Any]] = self._index.shared(TRAIN_ENERGY).value(self._row)
+        return found
+
     @property
     def place(self) -> tuple[Generation, int]:
         """The generation that has the record, and its row in the index."""
@@ -183,9 +199,6 @@ class CompactManifest(Mapping[str, Any]):
         if self._whole is None:
             self._whole = read_manifest(self._folder)
         return self._whole
-
-
-KEPT_SET = frozenset(KEPT)
 
 
 def _as_list(column: pa.ChunkedArray) -> list[Any]:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+UNITED, NAMED = "union_by_name = true", "filename = true"
+"""Options of a scan: columns by name, also where files have others; a column with the name of the file."""
+
+
 @dataclass(frozen=True)
 class _Covered:
     """A record whose table is in the compacted part: its place among the records asked for, and where its rows are."""
@@ -60,7 +64,7 @@ def make_view(connection: duckdb.DuckDBPyConnection, table: str, records: Sequen
     if files := [path for path in paths if path.is_file()]:
         sources.append(
             f"SELECT summary.study, summary.trial, summary.repetition, rows.* EXCLUDE filename "
-            f"FROM {_scan(files, 'filename = true')} AS rows "
+            f"FROM {scan(files, UNITED, NAMED)} AS rows "
             f"JOIN summary ON rows.filename = summary.path || '/{table}.parquet'"
         )
     connection.execute(f"CREATE VIEW {table} AS " + " UNION ALL BY NAME ".join(sources))
@@ -106,14 +110,20 @@ def _compacted(
     connection.unregister("members")
     segments = [generation.segments(table)[number] for number in sorted({one.rows.segment for one in members})]
     return (
-        f"SELECT own.study, own.trial, own.repetition, rows.* EXCLUDE {RECORD_COLUMN} FROM {_scan(segments)} AS rows "
+        f"SELECT own.study, own.trial, own.repetition, rows.* EXCLUDE {RECORD_COLUMN} "
+        f"FROM {scan(segments, UNITED)} AS rows "
         f"JOIN compacted.{table} AS own ON rows.{RECORD_COLUMN} = own.record"
     )
 
 
-def _scan(files: Iterable[Path], *options: str) -> str:
-    names = ", ".join(literal(_unglobbed(path)) for path in files)
-    return f"read_parquet({', '.join((f'[{names}]', 'union_by_name = true', *options))})"
+def scan(files: Iterable[Path], *options: str) -> str:
+    """The rows of Parquet files, as SQL has them."""
+    return f"read_parquet({', '.join((file_list(files), *options))})"
+
+
+def file_list(files: Iterable[Path]) -> str:
+    """Names of files as SQL has them, none of them a pattern."""
+    return f"[{', '.join(literal(_unglobbed(path)) for path in files)}]"
 
 
 def _nothing(table: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +35,15 @@ class SegmentWriter:
         self._first = first
         self._open: list[_Segment] = []
 
-    def append(self, table: pa.Table, record: int) -> tuple[int, int]:
-        """Add a record's rows; returns number of the segment and number of the first row in it."""
+    def append(self, rows: pa.Table, records: Sequence[int], counts: Sequence[int]) -> tuple[int, list[int]]:
+        """Add rows of records, so many of each; returns the segment's number and those of their first rows in it."""
         for number, segment in enumerate(self._open):
-            if segment.takes(table):
-                return self._first + number, segment.append(table, record)
+            if segment.takes(rows):
+                return self._first + number, segment.append(rows, records, counts)
         number = len(self._open)
         path = self._folder / f"{self._table}-{self._after + 1}-{number}.parquet"
-        self._open.append(_Segment(path, table.schema))
-        return self._first + number, self._open[-1].append(table, record)
+        self._open.append(_Segment(path, rows.schema))
+        return self._first + number, self._open[-1].append(rows, records, counts)
 
     def close(self) -> list[Path]:
         """Write what is left; returns the files."""
@@ -62,22 +63,23 @@ class _Segment:
         self._waiting_rows = 0
         self._rows = 0
 
-    def takes(self, table: pa.Table) -> bool:
-        return _plain(table.schema) == self._fields
+    def takes(self, rows: pa.Table) -> bool:
+        return _plain(rows.schema) == self._fields
 
-    def append(self, table: pa.Table, record: int) -> int:
+    def append(self, rows: pa.Table, records: Sequence[int], counts: Sequence[int]) -> list[int]:
         import numpy as np
         import pyarrow as pa
 
-        offset = self._rows
-        if table.num_rows:
-            numbers = pa.array(np.full(table.num_rows, record, dtype=np.int64))
-            self._waiting.append(table.append_column(self._schema.field(RECORD_COLUMN), numbers))
-            self._waiting_rows += table.num_rows
-            self._rows += table.num_rows
+        offsets = [self._rows + before for before in accumulate(counts, initial=0)][:-1]
+        if rows.num_rows:
+            numbers = pa.array(np.repeat(np.array(records, dtype=np.int64), counts))
+            numbered = rows.append_column(self._schema.field(RECORD_COLUMN), numbers).cast(self._schema)
+            self._waiting.append(numbered)
+            self._waiting_rows += rows.num_rows
+            self._rows += rows.num_rows
             if self._waiting_rows >= ROWS_AT_ONCE:
                 self._write()
-        return offset
+        return offsets
 
     def close(self) -> Path:
         self._write()
@@ -88,7 +90,7 @@ class _Segment:
         import pyarrow as pa
 
         if self._waiting:
-            whole = pa.concat_tables([table.cast(self._schema) for table in self._waiting])
+            whole = pa.concat_tables(self._waiting)
             self._writer.write_table(whole, row_group_size=max(1, whole.num_rows))
             self._waiting, self._waiting_rows = [], 0
 

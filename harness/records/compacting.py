@@ -1,4 +1,6 @@
-"""Compact a store: what queries read of its records, side by side in a few Parquet files (`harness.records.compact_generation`).
+"""Compact a store: what queries read of its records, side by side in a few Parquet files.
+
+The form is that of `harness.records.compact_generation`.
 
 A compaction reads only the records that the newest generation does not have, and takes over that one's segments as hard
 links. A process that dies in here leaves a folder that no reader looks at; the next compaction removes it.
@@ -7,15 +9,13 @@ links. A process that dies in here leaves a folder that no reader looks at; the 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import StoreError
 from harness.records.compact_columns import Irregular, index_row, table_columns
@@ -27,6 +27,7 @@ from harness.records.compact_generation import (
     INDEX_FILE,
     Generation,
 )
+from harness.records.compact_reading import Block, TableReader
 from harness.records.compact_segments import IndexWriter, SegmentWriter
 from harness.records.locking import store_lock
 from harness.records.manifest import MANIFEST_FILE
@@ -36,9 +37,6 @@ from harness.records.schema import SCHEMA_VERSION, TABLES
 from harness.records.store import Store
 from harness.records.summary_keys import SUMMARY_KEYS
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 LOCK_NAME = ".compact"
 """Name of the lock of a compaction: no study can have it."""
 MOST_SEGMENTS = 64
@@ -46,9 +44,9 @@ MOST_SEGMENTS = 64
 LARGEST_DEAD_SHARE = 0.25
 """Share of the compacted records that may be gone or changed before everything is written anew."""
 _AT_ONCE = 256
-_READERS = 2
 
 Progress = Callable[[int, int], None]
+_Waiting = tuple[dict[Path, dict[str, Any]], "Future[dict[str, list[Block]]]"]
 
 
 @dataclass(frozen=True)
@@ -196,26 +194,46 @@ class _Writing:
             self._index.take_over(old.folder / INDEX_FILE, work.kept)
 
     def add(self, folders: Sequence[Path], on_progress: Progress) -> None:
-        """Read records and add them, in this order."""
-        done = 0
-        with ThreadPoolExecutor(_READERS) as readers:
+        """Read records and add them, in this order: tables of some are read while the next manifests are."""
+        reader, done = TableReader(), 0
+        with ThreadPoolExecutor(1) as beside:
+            waiting: _Waiting | None = None
             for some in _batches(folders, _AT_ONCE):
-                for path, found in zip(some, readers.map(_read, some), strict=True):
-                    if isinstance(found, str):
-                        self.left_out.append(LeftOut(path, found))
-                    else:
-                        self._append(path, *found)
-                done += len(some)
-                on_progress(done, len(folders))
+                rows = self._index_rows(some)
+                tables = beside.submit(_tables, reader, list(rows))
+                if waiting is not None:
+                    done += self._append(*waiting)
+                    on_progress(done, len(folders))
+                waiting = (rows, tables)
+            if waiting is not None:
+                self._append(*waiting)
+        on_progress(len(folders), len(folders))
 
-    def _append(self, path: Path, row: dict[str, Any], tables: dict[str, tuple[pa.Table, os.stat_result]]) -> None:
-        row |= {"record": self._next, "study_folder": path.parent.name, "folder": path.name}
-        for name, (table, found) in tables.items():
-            segment, offset = self._segments[name].append(table, self._next)
-            values = (segment, offset, table.num_rows, found.st_mtime_ns, found.st_size)
-            row |= dict(zip(table_columns(name), values, strict=True))
-        self._index.append(row)
-        self._next += 1
+    def _index_rows(self, folders: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+        found = {}
+        for path in folders:
+            row = _index_row(path)
+            if isinstance(row, str):
+                self.left_out.append(LeftOut(path, row))
+            else:
+                found[path] = row
+        return found
+
+    def _append(self, found: dict[Path, dict[str, Any]], tables: Future[dict[str, list[Block]]]) -> int:
+        rows = list(found.values())
+        for number, (path, row) in enumerate(found.items(), start=self._next):
+            row |= {"record": number, "study_folder": path.parent.name, "folder": path.name}
+        for table, blocks in tables.result().items():
+            for block in blocks:
+                numbers = [self._next + place for place in block.places]
+                segment, offsets = self._segments[table].append(block.rows, numbers, block.counts)
+                for place, offset, count, file in zip(block.places, offsets, block.counts, block.found, strict=True):
+                    values = (segment, offset, count, file.st_mtime_ns, file.st_size)
+                    rows[place] |= dict(zip(table_columns(table), values, strict=True))
+        for row in rows:
+            self._index.append(row)
+        self._next += len(rows)
+        return len(rows)
 
     def finish(self) -> int:
         """Write what is left and the description; returns how many records were added."""
@@ -239,11 +257,8 @@ class _Writing:
         return added
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, tuple[pa.Table, os.stat_result]]] | str:
-    """A record's row of the index and its tables; why it is left out. A table that cannot be read is left to its file."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
+def _index_row(folder: Path) -> dict[str, Any] | str:
+    """A record's row of the index, or why it is left out."""
     try:
         before = (folder / MANIFEST_FILE).stat()
         row = index_row(Record.read(folder).manifest)
@@ -251,18 +266,14 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, tuple[pa.Table, os.st
         return str(error)
     except (OSError, KeyError, AttributeError, TypeError) as error:
         return f"{type(error).__name__}: {error}"
-    row |= {"mtime_ns": before.st_mtime_ns, "bytes": before.st_size}
-    tables = {}
-    for name in TABLES:
-        path = folder / f"{name}.parquet"
-        with suppress(OSError, pa.ArrowException):
-            found = path.stat()
-            tables[name] = (parquet.ParquetFile(path).read(use_threads=False), found)
-    return row, tables
+    return row | {"mtime_ns": before.st_mtime_ns, "bytes": before.st_size}
+
+
+def _tables(reader: TableReader, folders: Sequence[Path]) -> dict[str, list[Block]]:
+    return {table: reader.read(folders, table) for table in TABLES}
 
 
 def _batches(items: Sequence[Path], size: int) -> Iterator[list[Path]]:
     rest = iter(items)
     while some := list(islice(rest, size)):
         yield some
-

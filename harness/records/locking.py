@@ -16,9 +16,7 @@ from harness.records.running import RUNNING_FOLDER
 LOCK_SUFFIX = ".lock"
 
 
-def study_lock(
-    store_path: Path | str, study: str, on_wait: Callable[[str], None]
-) -> AbstractContextManager[None]:
+def study_lock(store_path: Path | str, study: str, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
     """Hold a study of a store: a second run of it waits here until the first has ended, however it ends.
 
     Arguments and errors are those of `store_lock`.

@@ -41,8 +41,6 @@ def load(
         KeyError: there is no such table.
         StoreError: there is no such store.
     """
-    import pandas as pd
-
     found = (store if isinstance(store, Store) else Store(store)).records(study, latest=latest)
     if table == "summary":
         return _summary(found)
@@ -107,7 +105,7 @@ def _summary(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The rows as columns, in the order in which they appear first. Held as columns alone: rows would take much more."""
+    """The rows as columns, in the order of their first appearance; rows of a whole store would take far more memory."""
     import pandas as pd
 
     columns: dict[str, list[Any]] = {}

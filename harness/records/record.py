@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DlgaugeError, StoreError
 from harness.records.certificates import covering_certificate
+from harness.records.compact_columns import train_energy
 from harness.records.compact_index import CompactManifest
 from harness.records.manifest import read_manifest
 from harness.records.schema import TABLES
@@ -111,6 +112,13 @@ class Record:
     def phases(self) -> list[dict[str, Any]]:
         """The phases in order (docs/records.md)."""
         return list(self.manifest.get("phases") or [])
+
+    @property
+    def train_energy(self) -> list[dict[str, Any]]:
+        """Of each `train` phase the energies in joules, under the keys of `cost.ENERGY_KEYS`; None: not measured."""
+        if isinstance(self.manifest, CompactManifest):
+            return self.manifest.train_energy()
+        return train_energy(self.manifest)
 
     def sharing(self, *keys: str) -> Hashable | None:
         """Equal for records of one reading whose manifests are equal in these keys: what follows from them is the same.

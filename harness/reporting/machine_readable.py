@@ -6,17 +6,19 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import harness
 from harness.analysis import Cell, Column, Comparison, TrialReference, Value
 from harness.analysis.columns import column_for
+from harness.analysis.inference import Judgement, Options, judge
 from harness.analysis.sampling import QUALITY_KEYS, Sampling
+from harness.reporting.statistics_json import statistics_json
 
-FORMAT_VERSION = 1
-"""Version of the JSON form. History: 1, the first form."""
+FORMAT_VERSION = 2
+"""Version of the JSON form. History: 1, the first form; 2, `statistics` and `failed_rows` came to it."""
 
 CSV_FIELDS = (
     "study",
@@ -41,13 +43,20 @@ CSV_FIELDS = (
 )
 
 
-def to_json(comparisons: Sequence[Comparison], store: Path | str) -> str:
-    """All comparisons as one JSON object (docs/report.md describes it)."""
+def to_json(comparisons: Sequence[Comparison], store: Path | str, options: Options | None = None) -> str:
+    """All comparisons as one JSON object (docs/report.md describes it).
+
+    Args:
+        comparisons: one a study.
+        store: the folder of records.
+        options: reference and margin of the statistics; outcomes are always all that the comparison shows.
+    """
+    asked = replace(options or Options(), outcomes=None, fronts=True)
     content = {
         "format_version": FORMAT_VERSION,
         "dlgauge_version": harness.__version__,
         "store": str(store),
-        "studies": [_comparison(one) for one in comparisons],
+        "studies": [_comparison(one, judge(one, asked)) for one in comparisons],
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -113,7 +122,7 @@ def _numbers(value: Value | None) -> dict[str, float | int | None]:
     }
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
+def _comparison(comparison: Comparison, judgement: Judgement) -> dict[str, Any]:
     return {
         "study": comparison.study,
         "first_start": comparison.first,
@@ -142,6 +151,10 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
             {**_trial(one.trial), "label": one.label, "termination": one.termination, "reason": one.reason}
             for one in comparison.excluded
         ],
+        "failed_rows": [
+            {**asdict(one), "trials": [_trial(trial) for trial in one.trials]} for one in comparison.failed_rows
+        ],
+        "statistics": statistics_json(judgement),
         "superseded": [_trial(one) for one in comparison.superseded],
         "not_measured": {key: dict(reasons) for key, reasons in comparison.not_measured.items()},
         "sampling": _sampling(comparison.sampling),

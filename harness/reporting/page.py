@@ -10,14 +10,20 @@ from typing import Any
 
 import harness
 from harness.analysis import Comparison, compare
+from harness.analysis.comparison import RATIO_KEYS
+from harness.analysis.inference import Options, judge
 from harness.records import Record
-from harness.reporting import remarks
+from harness.reporting import remarks, verdicts
 from harness.reporting.figures import figure_data
 from harness.reporting.files import write_text
 from harness.reporting.grid import comparison_grid
 from harness.reporting.page_tables import quality_rows, software_rows, trial_rows
 from harness.reporting.palette import PHASE_COLOURS, framework_inks
+from harness.reporting.statistics_tables import statistics_tables
 from harness.reporting.studies import records_by_study
+
+PAGE_OUTCOMES = (*RATIO_KEYS, "top1_percent")
+"""Quantities in which a page compares rows pair by pair."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -87,7 +93,7 @@ def _words(comparison: Comparison, records: Sequence[Record], store: Path | str)
         "phases": PHASE_COLOURS,
         "footnotes": list(remarks.footnotes(comparison)),
         "definitions": remarks.definitions(comparison),
-        "ratios": remarks.ratio_sentences(comparison, remarks.RATIO_WORDS),
+        **_inference(comparison, store),
         "stability": [(cell, cell.stability) for cell in comparison.cells],
         "not_measured": comparison.not_measured,
         "missing": remarks.missing_values(comparison),
@@ -96,6 +102,19 @@ def _words(comparison: Comparison, records: Sequence[Record], store: Path | str)
         "quality": quality_rows(records),
         "commands": remarks.next_commands(comparison, store),
         "store": str(store),
+    }
+
+
+def _inference(comparison: Comparison, store: Path | str) -> dict[str, Any]:
+    """Verdicts, their tables, Pareto fronts, and the command that would decide what is open."""
+    judgement = judge(comparison, Options(outcomes=PAGE_OUTCOMES, fronts=True))
+    verdict_lines = verdicts.verdict_lines(judgement)
+    stable = verdicts.stable_line(judgement)
+    return {
+        "verdicts": [*verdict_lines, *([stable] if stable else [])],
+        "deciding": verdicts.deciding_lines(judgement, comparison, store),
+        "statistics": statistics_tables(judgement),
+        "fronts": [verdicts.front_lines(front) for front in judgement.fronts],
     }
 
 

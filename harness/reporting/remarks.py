@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.analysis import Comparison
 from harness.analysis.cells import row_names
 from harness.analysis.columns import column_for
-from harness.analysis.comparison import Ratio
-
-RATIO_WORDS = {
-    "training_time_s": "training time",
-    "samples_per_s": "samples/s",
-    "cpu_seconds": "CPU time",
-    "peak_resident_bytes": "peak resident memory",
-}
 
 
 def header_lines(comparison: Comparison) -> list[str]:
@@ -108,24 +100,6 @@ def not_measured(comparison: Comparison) -> list[str]:
         for key, reasons in comparison.not_measured.items()
         for reason, count in reasons.items()
     ]
-
-
-def ratio_sentences(comparison: Comparison, keys: Container[str] = ("training_time_s",)) -> list[str]:
-    """Frameworks against the fastest one in the quantities `keys`, as sentences."""
-    return [_ratio_sentence(ratio) for ratio in comparison.ratios if ratio.key in keys]
-
-
-def _ratio_sentence(ratio: Ratio) -> str:
-    paired = ratio.paired
-    of = f"{ratio.cell.framework}{_varied_words(ratio)}: {paired.ratio:#.3g} × the {RATIO_WORDS[ratio.key]}"
-    interval = "" if paired.low is None else f", 95 % interval {paired.low:#.3g} to {paired.high:#.3g}"
-    seeds = f"{paired.n} paired seed{'s' if paired.n != 1 else ''}"
-    mark = f"; DISTURBED: {' and '.join(dict.fromkeys(ratio.disturbed))}" if ratio.disturbed else ""
-    return f"{of} of {ratio.reference.framework} ({seeds}{interval}){mark}"
-
-
-def _varied_words(ratio: Ratio) -> str:
-    return "".join(f", {name} {value}" for name, value in ratio.cell.varied)
 
 
 def stability_lines(comparison: Comparison) -> list[str]:

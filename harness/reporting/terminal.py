@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis import Comparison
+from harness.analysis.inference import Judgement
 from harness.reporting import remarks
 from harness.reporting.grid import Grid, GridCell, comparison_grid
-from harness.reporting.text import one_line, sections
+from harness.reporting.statistics_tables import TextTable, statistics_tables
+from harness.reporting.text import judged, one_line, sections
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -25,7 +27,14 @@ INDENT = 2
 """Characters before a line below the table."""
 
 
-def terminal(comparison: Comparison, store: Path | str, width: int) -> Group:
+def terminal(
+    comparison: Comparison,
+    store: Path | str,
+    width: int,
+    judgement: Judgement | None = None,
+    *,
+    statistics: bool = False,
+) -> Group:
     """Everything that `plain` says, as a rich renderable for a terminal of `width` columns."""
     from rich.console import Group
     from rich.padding import Padding
@@ -36,11 +45,29 @@ def terminal(comparison: Comparison, store: Path | str, width: int) -> Group:
         for index, line in enumerate(remarks.header_lines(comparison))
     ]
     parts += tables(comparison, width)
-    for title, lines in sections(comparison, store, width - INDENT):
+    known = judged(comparison, judgement)
+    for one in statistics_tables(known) if statistics else ():
+        parts += [Text(f"\n{one_line(one.title)}", style="bold"), _statistics(one)]
+        parts += [Padding(Text(one_line(line)), (0, 0, 0, INDENT), expand=False) for line in one.notes]
+    for title, lines in sections(comparison, store, width - INDENT, known, statistics=statistics):
         style = "yellow" if title == "did not complete" else "bold"
         parts.append(Text(f"\n{title}" if parts else title, style=style))
         parts += [Padding(Text(one_line(line)), (0, 0, 0, INDENT), expand=False) for line in lines]
     return Group(*parts)
+
+
+def _statistics(table: TextTable) -> Table:
+    """A table of the inference; its texts are folded where the terminal is too narrow for them, never cut."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header, right in zip(table.headers, table.numeric, strict=True):
+        made.add_column(header, justify="right" if right else "left", overflow="fold")
+    for row in table.rows:
+        made.add_row(*(Text(one_line(text)) for text in row))
+    return made
 
 
 def tables(comparison: Comparison, width: int) -> list[Table]:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.analysis import Comparison
-from harness.reporting import remarks
+from harness.analysis.inference import Judgement, Options, judge
+from harness.reporting import remarks, verdicts
 from harness.reporting.grid import Grid, comparison_grid
+from harness.reporting.statistics_tables import TextTable, statistics_tables
 
 LATEX_SPECIALS = {
     "\\": r"\textbackslash{}",
@@ -31,54 +33,120 @@ LATEX_SPECIALS = {
 }
 
 
-def plain(comparison: Comparison, store: Path | str) -> str:
-    """Headings, the table with aligned columns, and everything a reader must know below it."""
+def judged(comparison: Comparison, judgement: Judgement | None) -> Judgement:
+    """The judgement at hand, or that of the outcome whose verdicts stand below a table."""
+    return judgement or judge(comparison, Options(outcomes=(verdicts.main_outcome(comparison),), bootstrap=False))
+
+
+def plain(
+    comparison: Comparison, store: Path | str, judgement: Judgement | None = None, *, statistics: bool = False
+) -> str:
+    """Headings, the table with aligned columns, and everything a reader must know below it.
+
+    Args:
+        comparison: what to show.
+        store: the folder of records, for the commands.
+        judgement: what `judge` found; by default that of the training time.
+        statistics: whether everything in it is shown, not the verdicts alone.
+    """
+    known = judged(comparison, judgement)
     parts = [_lines(remarks.header_lines(comparison)), plain_table(comparison_grid(comparison))]
-    parts += [f"{title}:\n{_lines(lines, '  ')}" for title, lines in sections(comparison, store)]
+    if statistics:
+        parts += [_plain_statistics(one) for one in statistics_tables(known)]
+    below = sections(comparison, store, judgement=known, statistics=statistics)
+    parts += [f"{title}:\n{_lines(lines, '  ')}" for title, lines in below]
     return "\n\n".join(parts) + "\n"
 
 
 def plain_table(grid: Grid) -> str:
     """The grid with columns as wide as their widest text; numbers to the right."""
-    texts = [tuple(one_line(text) for text in row) for row in (grid.headers, *grid.texts)]
-    widths = [max(len(row[i]) for row in texts) for i in range(len(grid.headers))]
+    return aligned_table(grid.headers, grid.texts, grid.numeric)
+
+
+def aligned_table(headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
+    """Columns as wide as their widest text; numbers to the right."""
+    texts = [tuple(one_line(text) for text in row) for row in (headers, *rows)]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(headers))]
     lines = [
-        "  ".join(_aligned(text, width, right) for text, width, right in zip(row, widths, grid.numeric, strict=True))
+        "  ".join(_aligned(text, width, right) for text, width, right in zip(row, widths, numeric, strict=True))
         for row in texts
-    ]  # noqa: E501
+    ]
     rule = "  ".join("-" * width for width in widths)
     return "\n".join(line.rstrip() for line in (lines[0], rule, *lines[1:]))
 
 
+def _plain_statistics(table: TextTable) -> str:
+    notes = f"\n{_lines(table.notes, '  ')}" if table.notes else ""
+    return f"{one_line(table.title)}\n{aligned_table(table.headers, table.rows, table.numeric)}{notes}"
+
+
 def sections(
-    comparison: Comparison, store: Path | str, width: int | None = None
+    comparison: Comparison,
+    store: Path | str,
+    width: int | None = None,
+    judgement: Judgement | None = None,
+    *,
+    statistics: bool = False,
 ) -> Iterable[tuple[str, Sequence[str]]]:
     """Title and lines of what stands below a table; empty sections are left out. Commands are laid out for `width`."""
+    known, outcome = judged(comparison, judgement), verdicts.main_outcome(comparison)
+    decided = [*verdicts.verdict_lines(known, outcome), *_stable(known, outcome)]
+    commands = [
+        *verdicts.deciding_lines(known, comparison, store, outcome),
+        *remarks.next_commands(comparison, store),
+    ]
     everything: list[tuple[str, Sequence[str]]] = [
         ("notes", list(remarks.footnotes(comparison))),
         ("columns", [f"{title}: {meaning}" for title, meaning in remarks.definitions(comparison)]),
-        ("by paired seeds", remarks.ratio_sentences(comparison)),
+        ("by blocks", decided),
+        (
+            "Pareto fronts",
+            [line for front in known.fronts for line in verdicts.front_lines(front)] if statistics else [],
+        ),
         ("did not complete", remarks.excluded_lines(comparison)),
         ("not measured", remarks.not_measured(comparison)),
         ("stability", remarks.stability_lines(comparison)),
-        ("next", remarks.command_lines(remarks.next_commands(comparison, store), width)),
+        ("next", remarks.command_lines(commands, width)),
     ]
     return [(title, lines) for title, lines in everything if lines]
 
 
-def markdown(comparison: Comparison) -> str:
-    """A table in GitHub's Markdown with the notes below it."""
-    grid = comparison_grid(comparison)
-    rule = ["---:" if right else "---" for right in grid.numeric]
-    rows = [[markdown_escaped(text) for text in row] for row in (grid.headers, *grid.texts)]
-    table = ["| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:])]
-    above = [markdown_escaped(line) for line in remarks.header_lines(comparison)]
-    below = [
+def _stable(judgement: Judgement, outcome: str) -> list[str]:
+    line = verdicts.stable_line(judgement, outcome)
+    return [line] if line else []
+
+
+def _below(comparison: Comparison, judgement: Judgement, statistics: bool) -> list[str]:
+    """What stands below a table in Markdown and LaTeX."""
+    outcome = verdicts.main_outcome(comparison)
+    fronts = [line.strip() for front in judgement.fronts for line in verdicts.front_lines(front)] if statistics else []
+    return [
         *remarks.footnotes(comparison),
+        *verdicts.verdict_lines(judgement, outcome),
+        *_stable(judgement, outcome),
+        *fronts,
         *(f"did not complete: {one}" for one in remarks.excluded_lines(comparison)),
     ]
-    listed = "\n".join(f"* {markdown_escaped(line)}" for line in below)
-    return "  \n".join(above) + "\n\n" + "\n".join(table) + "\n\n" + listed + "\n"
+
+
+def markdown(comparison: Comparison, judgement: Judgement | None = None, *, statistics: bool = False) -> str:
+    """A table in GitHub's Markdown with the notes below it; with `statistics` a table a family after it."""
+    known, grid = judged(comparison, judgement), comparison_grid(comparison)
+    above = [markdown_escaped(line) for line in remarks.header_lines(comparison)]
+    listed = "\n".join(f"* {markdown_escaped(line)}" for line in _below(comparison, known, statistics))
+    table = markdown_table(grid.headers, grid.texts, grid.numeric)
+    parts = ["  \n".join(above), table, listed]
+    for one in statistics_tables(known) if statistics else ():
+        notes = "\n".join(f"* {markdown_escaped(line)}" for line in one.notes)
+        parts += [markdown_escaped(one.title), markdown_table(one.headers, one.rows, one.numeric), notes]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> str:
+    """A table in GitHub's Markdown; every text is escaped."""
+    rule = ["---:" if right else "---" for right in numeric]
+    texts = [[markdown_escaped(text) for text in row] for row in (headers, *rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (texts[0], rule, *texts[1:]))
 
 
 def markdown_escaped(text: str) -> str:
@@ -89,26 +157,37 @@ def markdown_escaped(text: str) -> str:
     return text
 
 
-def latex(comparison: Comparison) -> str:
-    r"""A `table` environment with booktabs rules (`\usepackage{booktabs}`), notes below it; every text is escaped."""
-    grid = comparison_grid(comparison)
-    alignment = "".join("r" if right else "l" for right in grid.numeric)
-    rows = [" & ".join(latex_escaped(text) for text in row) + r" \\" for row in (grid.headers, *grid.texts)]
+def latex(comparison: Comparison, judgement: Judgement | None = None, *, statistics: bool = False) -> str:
+    r"""A `table` environment with booktabs rules (`\usepackage{booktabs}`), notes below it; every text is escaped.
+
+    With `statistics` another one a family follows.
+    """
+    known, grid = judged(comparison, judgement), comparison_grid(comparison)
     caption = " ".join(f"{line}." for line in remarks.header_lines(comparison))
-    below = [
-        *remarks.footnotes(comparison),
-        *(f"did not complete: {one}" for one in remarks.excluded_lines(comparison)),
-    ]
+    floats = [_latex_float(caption, grid.headers, grid.texts, grid.numeric, _below(comparison, known, statistics))]
+    for one in statistics_tables(known) if statistics else ():
+        floats.append(_latex_float(f"{one.title}.", one.headers, one.rows, one.numeric, one.notes))
+    return "\n".join((r"% needs \usepackage{booktabs}", *floats)) + "\n"
+
+
+def _latex_float(
+    caption: str,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Sequence[bool],
+    below: Sequence[str],
+) -> str:
+    alignment = "".join("r" if right else "l" for right in numeric)
+    texts = [" & ".join(latex_escaped(text) for text in row) + r" \\" for row in (headers, *rows)]
     lines = [
-        r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{latex_escaped(caption)}}}",
         rf"\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
-        rows[0],
+        texts[0],
         r"\midrule",
-        *rows[1:],
+        *texts[1:],
         r"\bottomrule",
         r"\end{tabular}",
         r"",
@@ -118,7 +197,7 @@ def latex(comparison: Comparison) -> str:
         r"}",
         r"\end{table}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def latex_escaped(text: str) -> str:

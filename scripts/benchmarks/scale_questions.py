@@ -1,4 +1,4 @@
-"""One question to a store, in a process of its own on two CPUs; the last line printed is JSON: what came out, peak memory.
+"""One question to a store, in a process of its own on two CPUs; prints JSON: what came out, and the peak memory.
 
 `store_scale.py` calls it. Usage: .venv/bin/python scripts/benchmarks/scale_questions.py QUESTION STORE
 """
@@ -83,6 +83,7 @@ def rank_correlations(store: Path) -> str:
 def correlate(store: Path) -> str:
     """What `dlgauge correlate` works out but for lags inside runs, for every study."""
     from harness.analysis.correlation import correlate as correlate_study
+
     from harness.analysis.observations import observations
     from harness.records import Store
 

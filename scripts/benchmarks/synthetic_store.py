@@ -158,7 +158,7 @@ class Maker:
             "samples_bytes": len(content),
         }
         folder = f"{self._store}/{place.study}/{values['trial']}"
-        os.makedirs(folder)  # noqa: PTH103: a hundred thousand times
+        os.makedirs(folder)  # noqa: PTH103
         _write(f"{folder}/{SAMPLES_FILE}", content)
         for master in template.masters:
             master.link(folder)
@@ -229,7 +229,7 @@ class _Master:
             copy.chmod(0o444)
             self._links = 0
         source = f"{self._path}.{self._copies}" if self._copies else str(self._path)
-        os.link(source, f"{folder}/{self._path.name}")  # noqa: PTH: a million times
+        os.link(source, f"{folder}/{self._path.name}")
         self._links += 1
 
 
@@ -255,6 +255,9 @@ GAPS = {
     "seed": ("specification", "seed"),
     "samples_sha256": ("files", SAMPLES_FILE, "sha256"),
     "samples_bytes": ("files", SAMPLES_FILE, "bytes"),
+    "load_average": ("host", "load_average_1min"),
+    "lateness_p50_ns": ("sampling", "lateness_p50_ns"),
+    "sampler_cores": ("sampling", "sampler_cores"),
     **{
         key: ("summary", key)
         for key in (
@@ -272,6 +275,7 @@ GAPS = {
             "test_loss",
             "final_training_loss",
             "overhead_s",
+            "lateness_p50_s",
         )
     },
 }
@@ -290,7 +294,7 @@ def _with_gaps(manifest: dict[str, Any]) -> list[tuple[bool, str]]:
 
 
 def _numbers(places: list[_Place], first: int) -> dict[str, list[Any]]:
-    """The numbers of the summaries: effects of framework, batch size, framework x batch size and block, and noise.
+    """The numbers of the manifests: effects of framework, batch size, framework x batch size and block, and noise.
 
     Samples/s saturate in the batch size b as b / (b + h), h differs between the frameworks; a block moves all its
     trials by 2 % (standard deviation), noise each by 3 %. Memory grows by 30 kB a sample of the batch.
@@ -309,6 +313,7 @@ def _numbers(places: list[_Place], first: int) -> dict[str, list[Any]]:
     top1 = 98.5 - 0.4 * np.log2(batch / 16) + 0.15 * noise[3]
     loss = 0.05 + 0.02 * np.log2(batch / 16) + 0.002 * np.abs(noise[3])
     flops = training_flops(load_network("lenet"))
+    late_ns = (200_000 * np.exp(0.2 * noise[1])).astype(np.int64)
     columns: dict[str, NDArray[Any]] = {
         "training_time_s": training_s,
         "samples_per_s": speed,
@@ -323,6 +328,10 @@ def _numbers(places: list[_Place], first: int) -> dict[str, list[Any]]:
         "top1_percent": top1,
         "test_loss": loss,
         "final_training_loss": 0.8 * loss,
+        "load_average": 0.3 + 0.1 * np.abs(noise[2]),
+        "lateness_p50_ns": late_ns,
+        "lateness_p50_s": late_ns / 1e9,
+        "sampler_cores": 0.004 + 0.0005 * noise[0],
         "overhead_s": 0.5 + 0.05 * np.abs(noise[1]),
     }
     return {name: values.tolist() for name, values in columns.items()}

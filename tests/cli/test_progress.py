@@ -39,6 +39,15 @@ def test_validation_and_test_are_told_apart_and_a_speed_is_told_once() -> None:
     assert view.figures().endswith("3,200 samples/s")
 
 
+def test_a_loss_of_another_step_than_the_evaluations_says_which() -> None:
+    view = TrialView(make_trial(batch_size=64, steps=200))
+    view.on_step(step_of(150, 12))
+    assert (
+        view.on_event(evaluation("test", 100, 0.5))
+        == "step 100/200: test top-1 50.00 %, training loss 0.2500 (step 150)"
+    )
+
+
 def test_an_evaluation_that_is_not_finite_is_told_in_words() -> None:
     view = TrialView(make_trial(batch_size=64, steps=200))
     line = view.on_event(evaluation("validation", 100, None))

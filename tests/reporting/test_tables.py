@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from harness.analysis import compare
 from harness.analysis.columns import column_for
+from harness.analysis.inference import judge
 from harness.analysis.sampling import QUALITY_KEYS
 from harness.analysis.statistics import Statistics, summarise
 from harness.cli.main import app
@@ -24,10 +25,10 @@ from harness.reporting.files import write_text
 from harness.reporting.grid import comparison_grid
 from harness.reporting.machine_readable import to_csv, to_json
 from harness.reporting.numbers import show
-from harness.reporting.remarks import ratio_sentences
 from harness.reporting.studies import comparisons_of
 from harness.reporting.terminal import tables
 from harness.reporting.text import latex, latex_escaped, markdown, markdown_escaped, plain
+from harness.reporting.verdicts import verdict_lines
 from tests.synthetic import write_record, write_study
 
 EVIL = "<script>alert('1')</script>_50%&|#$"
@@ -119,7 +120,7 @@ def test_a_ratio_is_marked_where_one_side_was_disturbed(tmp_path: Path) -> None:
         write_record(tmp_path, "torch", seed, disturbances=steal if seed == 2 else ())
         write_record(tmp_path, "caffe", seed)
     (comparison,) = comparisons_of(tmp_path)
-    marked = {line.split(":")[0]: "DISTURBED" in line for line in ratio_sentences(comparison)}
+    marked = {line.split(":")[0]: "DISTURBED" in line for line in verdict_lines(judge(comparison)) if " × " in line}
     fastest = min(comparison.cells, key=lambda cell: cell.values["training_time_s"].statistics.mean).key.framework
     assert fastest == "tensorflow"
     assert marked == {"torch": True, "caffe": False}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.costs import training_joules
 from harness.analysis.host import describe_host, host_identity
 from harness.analysis.policies.columns import COLUMNS, COST_CURVE
 from harness.analysis.policies.naming import base_of, canonical_policy, function_of, text_of
@@ -189,11 +190,10 @@ def _cost(record: Record, reasons: dict[str, str]) -> dict[str, Any]:
         reasons.update({f"{COST_CURVE}.{name}": why for name, why in cost.reasons.items()})
     if not curve:
         reasons[COST_CURVE] = "no evaluation of the test images found a correct answer"
-    joules = _training_joules(record)
-    if isinstance(joules, str):
-        reasons["training_joules"] = joules
-    measured = None if isinstance(joules, str) else joules
-    return {COST_CURVE: curve, "joules_of": of, "training_joules": measured}
+    joules = training_joules(record)
+    if joules.reason:
+        reasons["training_joules"] = joules.reason
+    return {COST_CURVE: curve, "joules_of": of, "training_joules": joules.value}
 
 
 def _rising(record: Record) -> Iterator[float]:
@@ -203,20 +203,6 @@ def _rising(record: Record) -> Iterator[float]:
         if top1 is not None and 100.0 * top1 > best:
             best = min(100.0 * top1, 100.0)
             yield best
-
-
-def _training_joules(record: Record) -> float | str:
-    phases = [phase for phase in record.phases if phase.get("phase") == "train"]
-    keys = ("package_energy_joules", "gpu_energy_joules")
-    sums = []
-    for key in keys:
-        values = [number(phase.get(key)) for phase in phases]
-        if values and all(value is not None for value in values):
-            sums.append(sum(value for value in values if value is not None))
-    if sums:
-        return float(sum(sums))
-    told = (record.not_measured.get(f"phases.{key}") for key in keys)
-    return "; ".join(dict.fromkeys(why for why in told if why)) or "no counter of energy covers the train phases"
 
 
 def _last(values: Sequence[float]) -> float:
