@@ -107,7 +107,8 @@ def fit_fixed(
     rest = outcome - design @ coefficients
     variance = float(rest @ rest) / degrees
     count = columns.shape[1]
-    return Fit(coefficients[:count], variance * inverse[:count, :count], variance, None, why)
+    covariance = np.asarray(variance * inverse[:count, :count], dtype=np.float64)
+    return Fit(coefficients[:count], covariance, variance, None, why)
 
 
 def centred(columns: NDArray[np.float64], blocks: NDArray[np.int64]) -> NDArray[np.float64]:
