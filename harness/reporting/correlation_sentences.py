@@ -44,7 +44,7 @@ def sentences(found: Correlation) -> list[tuple[str, list[Sentence]]]:
         ("What does not follow a factor, as far as these trials tell", [*_nothing_found(found, factors)]),
         ("Where frameworks differ in that", [*_interactions(found, factors)]),
         ("Which factor explains how much", [*_shares(found, factors)]),
-        ("Thresholds and saturation", [_knee(one, factors) for one in found.knees]),
+        ("Thresholds and saturation", [*_knees(found, factors)]),
         ("Inside a run", [_lag(one) for one in found.lags if one.at_zero is not None]),
     ]
     return [(title, lines) for title, lines in parts if lines]
@@ -212,6 +212,20 @@ def _share(value: float | None, low: float | None, high: float | None) -> str:
         return percent(value)
     middle, below, above = rounded_together(100 * value, 100 * low, 100 * high)
     return f"{middle} % ({below} to {above})"
+
+
+def _knees(found: Correlation, factors: Mapping[str, Factor]) -> Iterable[Sentence]:
+    """One sentence a bend that was looked for; one for all of a framework and factor that could not be."""
+    unseen: dict[tuple[str, str, str], list[Knee]] = {}
+    for one in found.knees:
+        if one.curvature is None:
+            unseen.setdefault((one.scope, one.factor, one.verdict), []).append(one)
+        else:
+            yield _knee(one, factors)
+    for (scope, factor, why), own in unseen.items():
+        outcomes = ", ".join(outcome_words(one.outcome) for one in own)
+        text = f"{where(scope)}, no knee could be looked for over {name_of(factor, factors)} in {outcomes}: {why}."
+        yield Sentence(text, tuple(one.id for one in own), scope)
 
 
 def _knee(one: Knee, factors: Mapping[str, Factor]) -> Sentence:

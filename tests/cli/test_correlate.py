@@ -285,3 +285,12 @@ def test_factors_that_move_together_are_named(tmp_path: Path) -> None:
             write_batch(tmp_path, "torch", seed, batch, setting=setting)
     (sentence,) = problems(tmp_path)["together"]
     assert "batch_size stands for batch_size, steps" in sentence
+
+
+def test_too_few_combinations_to_tell_factors_apart_are_named(tmp_path: Path) -> None:
+    """Three settings that differ in two things each way."""
+    for seed in (1, 2, 3):
+        for batch, steps in ((16, 100), (64, 100), (16, 400)):
+            write_batch(tmp_path, "torch", seed, batch, setting={"batch_size": batch, "steps": steps})
+    (sentence,) = problems(tmp_path)["together"]
+    assert "3 combinations of levels for 2 factors (batch_size, steps)" in sentence

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from harness.analysis.comparison import Excluded
-from harness.analysis.correlation.factors import Factor, find_factors
+from harness.analysis.correlation.factors import LEVELS_A_PART, Factor, cells_of, find_factors
 from harness.analysis.correlation.jackknife import FEWEST_BLOCKS
 from harness.analysis.correlation.scopes import POOLED, Scope
 
@@ -126,6 +128,15 @@ def of_design(scopes: Sequence[Scope], factors: Sequence[Factor], single: Sequen
             names = ", ".join((factor.name, *factor.together_with))
             what = f"{factor.name} stands for {names}: their levels change together"
             problems.append(Problem("together", what))
+    within = [factor for factor in factors if factor.name != "framework"]
+    cells = len(np.unique(cells_of(scopes[-1].frame, within)))
+    if len(within) > 1 and cells < LEVELS_A_PART * len(within):
+        names = ", ".join(factor.name for factor in within)
+        what = (
+            f"{cells} combinations of levels for {len(within)} factors ({names}): too few to tell their effects and "
+            "shares apart; name few of them with --factors"
+        )
+        problems.append(Problem("together", what))
     if not any(scope.factors for scope in scopes):
         problems.append(Problem("one_level", "no factor varies within a framework: nothing can be correlated"))
     for scope in scopes:

@@ -46,6 +46,8 @@ NOT_SET = "none"
 VARIED = "varied."
 """How the column of something begins that a study varies and that has the name of another column."""
 
+LEVELS_A_PART = 2
+"""Levels that a factor of names needs for each factor that it is made of, so that their effects can be told apart."""
 DOUBLING_FROM = 2.0
 """Ratio of the largest to the smallest level from which a factor is taken on the scale of doublings."""
 
@@ -136,7 +138,8 @@ def told_apart(frame: pd.DataFrame, factors: Sequence[Factor]) -> tuple[tuple[Fa
     """The factors whose effects can be told apart, and a sentence for each one left out.
 
     A factor of names that determines others (a profile its CPUs, a policy its first rate) is left out where they
-    determine it too, taken together; else they are. A factor that the framework determines is left out.
+    determine it too, taken together, and it has `LEVELS_A_PART` levels or more for each of them; else they are. A
+    factor that the framework determines is left out.
     """
     kept = list(factors)
     sentences: list[str] = []
@@ -149,7 +152,8 @@ def told_apart(frame: pd.DataFrame, factors: Sequence[Factor]) -> tuple[tuple[Fa
         if not determined:
             continue
         names = ", ".join(f.name for f in determined)
-        if factor.name != "framework" and _determines(cells_of(frame, determined), codes):
+        enough = len(factor.levels) >= LEVELS_A_PART * len(determined)
+        if factor.name != "framework" and enough and _determines(cells_of(frame, determined), codes):
             kept.remove(factor)
             sentences.append(f"{factor.name} is left out: it is the combination of {names}, which stand for it")
             continue

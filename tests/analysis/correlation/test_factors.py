@@ -56,6 +56,14 @@ def test_a_profile_gives_way_to_what_it_is_made_of() -> None:
     assert sentences == ("profile is left out: it is the combination of cpus, blas, which stand for it",)
 
 
+def test_a_few_settings_that_differ_in_everything_stay_names() -> None:
+    """Three settings cannot tell three numbers apart."""
+    frame = pd.DataFrame({"setting": ["a", "b", "c"], "batch_size": [16, 64, 16], "momentum": [0.0, 0.0, 0.9]})
+    kept, (sentence,) = told_apart(pd.concat([frame] * 2), find_factors(pd.concat([frame] * 2))[0])
+    assert [one.name for one in kept] == ["setting"]
+    assert "batch_size, momentum left out: setting determines them" in sentence
+
+
 def test_a_rate_that_follows_from_the_policy_gives_way_to_it() -> None:
     frame = pd.DataFrame({"policy": ["FIX", "TRI", "EXP"] * 2, "learning_rate": [0.01, 0.01, 0.02] * 2})
     kept, (sentence,) = told_apart(frame, find_factors(frame)[0])
