@@ -37,7 +37,9 @@ LEVELS_FOR_FLOOR = 4
 WORTH_A_PARAMETER = 10.0
 """By how much AICc must fall for a floor: the other has essentially no support then (Burnham and Anderson, 2002,
 2.6). The intervals of the other parameters are those given it, so it must be beyond doubt."""
-CELLS = ("workload", "batch_size", "profile")
+PROFILE = ("profile", "workers")
+"""A study may vary the threads of one profile: those are left out like profiles."""
+CELLS = ("workload", "batch_size", *PROFILE)
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ def _why_missing(name: str, rows: pd.DataFrame) -> str:
 def _held_out(rows: pd.DataFrame) -> tuple[tuple[HeldOut, ...], Array]:
     """Errors by batch size and by profile, and the residuals of the batch sizes left out."""
     by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, _fitted)
-    by_profile, _ = leave_out(rows, ("profile",), OUTCOME, CELLS, _fitted)
+    by_profile, _ = leave_out(rows, PROFILE, OUTCOME, CELLS, _fitted)
     return (by_batch, by_profile), residuals
 
 

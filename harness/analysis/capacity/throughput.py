@@ -38,7 +38,9 @@ LEVELS_FOR_GROWTH = 4
 WORTH_A_PARAMETER = 10.0
 """By how much AICc must fall for a growth: the other has essentially no support then (Burnham and Anderson, 2002,
 2.6). The intervals of the other parameters are those given it, so it must be beyond doubt."""
-CELLS = ("batch_size", "profile")
+PROFILE = ("profile", "workers")
+"""A study may vary the threads of one profile: those are left out like profiles."""
+CELLS = ("batch_size", *PROFILE)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def fit_throughput(
         return fit_curve(kept, borrowed).values
 
     by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, fitted)
-    by_profile, _ = leave_out(rows, ("profile",), OUTCOME, CELLS, fitted)
+    by_profile, _ = leave_out(rows, PROFILE, OUTCOME, CELLS, fitted)
     spread = spread_of(residuals, rows["batch_size"].to_numpy(float), "batch sizes left out one at a time")
     if spread is None:
         own = np.log(rows[OUTCOME].to_numpy(float)) - np.log(curve.values(rows))
