@@ -8,7 +8,7 @@
 No term is negative. `base` holds interpreter, framework and the dataset as the framework keeps it, so there is one
 for each dataset; `activation_values_per_sample` is the sum of the elements of all layer outputs, from the network's
 graph. Below `floor_batch_size` something other than a training step makes the peak (loading, compiling, an
-evaluation); it is chosen among a grid by AICc, and none is the default. A term that the records cannot tell from
+evaluation); it is chosen among a grid, and none is the default. A term that the records cannot tell from
 those before it is left out and named: with one network the parameters are part of the base.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 from harness.analysis.capacity import rows as table
 from harness.analysis.capacity.heldout import Fitted, HeldOut, Spread, leave_out, spread_of, spread_of_fit
 from harness.analysis.capacity.prediction import CONFIDENCE, Basis, Prediction, Span, refused, worst
-from harness.analysis.capacity.regression import Array, CannotFit, Fit, fit_terms, independent
+from harness.analysis.capacity.regression import Array, CannotFit, Fit, fit_terms, independent, needed
 from harness.analysis.capacity.terms import Term, coefficient_terms
 
 if TYPE_CHECKING:
@@ -33,11 +33,10 @@ OUTCOME = "peak_memory_bytes"
 ACTIVATION, PARAMETER, WORKER = "bytes_per_activation", "bytes_per_parameter", "bytes_per_worker"
 FLOORS = 12
 """How many floors of the batch size are tried, on a log scale up to a quarter of the largest batch size."""
-LEVELS_FOR_FLOOR = 4
-WORTH_A_PARAMETER = 10.0
-"""By how much AICc must fall for a floor: the other has essentially no support then (Burnham and Anderson, 2002,
-2.6). The intervals of the other parameters are those given it, so it must be beyond doubt."""
-CELLS = ("workload", "batch_size", "profile")
+LEVELS_FOR_FLOOR = 5
+PROFILE = ("profile", "workers")
+"""A study may vary the threads of one profile: those are left out like profiles."""
+CELLS = ("workload", "batch_size", *PROFILE)
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] =
 
 
 def fit_curve(rows: pd.DataFrame, *, intervals: bool = False) -> Curve:
-    """Coefficients, and the floor of the batch size where AICc asks for one.
+    """Coefficients, and the floor of the batch size where an F test asks for one.
 
     Args:
         intervals: work out the covariance of the coefficients, batch sizes taken as levels.
@@ -179,16 +178,17 @@ def fit_curve(rows: pd.DataFrame, *, intervals: bool = False) -> Curve:
         tried = columns[:, kept]
         if floor:
             tried[:, terms.index(ACTIVATION)] = values * np.maximum(batch, floor)
-        extra = 1 if floor else 0
-        return Curve(fit_terms(terms, tried, measured, extra_parameters=extra, levels=own_levels), floor)
+        return Curve(fit_terms(terms, tried, measured, levels=own_levels), floor)
 
-    best = with_floor(0.0)
+    best = plain = with_floor(0.0)
     levels = table.levels_of(rows, "batch_size")
     if len(levels) >= LEVELS_FOR_FLOOR and ACTIVATION in terms:
         for floor in np.geomspace(levels[0] * 1.05, max(levels[-1] / 4, levels[0] * 1.05), FLOORS):
             found = with_floor(float(floor))
-            if found.fit.aicc < best.fit.aicc - (0.0 if best.floor_batch_size else WORTH_A_PARAMETER):
+            if found.fit.deviance < best.fit.deviance:
                 best = found
+        if not needed(plain.fit, best.fit, batch, parameters=3):  # of base, slope and floor
+            best = plain
     return with_floor(best.floor_batch_size, batch) if intervals else best
 
 
@@ -224,7 +224,7 @@ def _why_missing(name: str, rows: pd.DataFrame) -> str:
 def _held_out(rows: pd.DataFrame) -> tuple[tuple[HeldOut, ...], Array]:
     """Errors by batch size and by profile, and the residuals of the batch sizes left out."""
     by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, _fitted)
-    by_profile, _ = leave_out(rows, ("profile",), OUTCOME, CELLS, _fitted)
+    by_profile, _ = leave_out(rows, PROFILE, OUTCOME, CELLS, _fitted)
     return (by_batch, by_profile), residuals
 
 

@@ -9,7 +9,6 @@ trial from bending a curve.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ ITERATIONS = 60
 CONVERGED = 1e-7
 """Change of the fitted values, relative to the largest, at which the weights are taken as settled."""
 LEVELS_FOR_JACKKNIFE = 3
+SIGNIFICANT = 0.01
 INDEPENDENT = 1e-6
 """Singular values below this part of the largest are none: columns that differ by less are not told apart."""
 
@@ -45,7 +45,8 @@ class Fit:
         covariance: of the coefficients; None with no more rows than terms, or not asked for.
         degrees: of freedom, of Student's t with that covariance.
         rows: how many were fitted.
-        aicc: Akaike's criterion, corrected for few rows (Hurvich and Tsai, Biometrika 76, 1989), of relative residuals.
+        deviance: weighted sum of the squared relative residuals.
+        residuals: `measured / fitted - 1`, `(rows,)`, each times its weight.
     """
 
     names: tuple[str, ...]
@@ -53,7 +54,8 @@ class Fit:
     covariance: Array | None
     degrees: int
     rows: int
-    aicc: float
+    deviance: float
+    residuals: Array
 
     def at(self, columns: Array) -> Array:
         """The sum for rows of columns `(rows, terms)`."""
@@ -90,7 +92,6 @@ def fit_terms(
     names: Sequence[str],
     columns: Array,
     measured: Array,
-    extra_parameters: int = 0,
     offset: float = 0.0,
     levels: Array | None = None,
 ) -> Fit:
@@ -102,7 +103,6 @@ def fit_terms(
         offset: a known part of the sum that is not fitted; `Fit.at` does not add it.
         levels: `(rows,)`, the level of each row, rows of one level having something in common that no term knows;
             None: no covariance is worked out.
-        extra_parameters: what was chosen to fit beside the coefficients, for `aicc`.
 
     Raises:
         CannotFit: fewer rows than terms, or nothing positive fits.
@@ -139,7 +139,8 @@ def fit_terms(
         covariance=covariance,
         degrees=degrees,
         rows=rows,
-        aicc=_aicc(residuals, weights, terms + extra_parameters),
+        deviance=float(np.sum(weights * residuals**2)),
+        residuals=weights * residuals,
     )
 
 
@@ -173,10 +174,25 @@ def _covariance(relative: Array, residuals: Array, weights: Array, levels: Array
     return found, degrees
 
 
-def _aicc(residuals: Array, weights: Array, parameters: int) -> float:
-    """With the standard deviation a parameter too."""
-    rows, count = len(residuals), parameters + 1
-    if rows - count - 1 <= 0:
-        return math.inf
-    deviance = max(float(np.sum(weights * residuals**2)) / rows, LEAST_SCALE**2)
-    return rows * math.log(deviance) + 2 * count + 2 * count * (count + 1) / (rows - count - 1)
+def needed(without: Fit, having: Fit, levels: Array, parameters: int) -> bool:
+    """Whether a parameter more explains what the levels differ in: an F test at 1 % of their mean residuals.
+
+    The units are the levels: trials of one level share what it has of its own, and are no independent witnesses.
+
+    Args:
+        without, having: fits of the same rows.
+        levels: `(rows,)`.
+        parameters: how many the mean of a level depends on, the tested one among them.
+    """
+    from scipy.stats import f
+
+    kinds = np.unique(levels)
+    free = len(kinds) - parameters
+    if free < 1:
+        return False
+    before, after = (
+        sum(float(one.residuals[levels == kind].mean()) ** 2 for kind in kinds) for one in (without, having)
+    )
+    if after <= 0 or before <= after:
+        return before > after
+    return bool(f.sf((before - after) / (after / free), 1, free) < SIGNIFICANT)

@@ -6,7 +6,7 @@ A step of b images on n workers takes
            + image_s b^(1 + growth) (1 + contention (n - 1) + coherency n (n - 1)) / n
 
 and samples/s are `b / step_s`: they rise with b while the overhead is shared by more images, up to `n / image_s / (1
-+ ...)`. The last factor is the universal scalability law (`scaling.py`). `growth` is 0 unless AICc asks for more:
++ ...)`. The last factor is the universal scalability law (`scaling.py`). `growth` is 0 unless an F test asks for more:
 images cost more in batches that outgrow the caches. No term is negative. With two counts of workers coherency cannot
 be told from contention and is left out (Amdahl); with one count nothing of the scaling is known, unless other
 frameworks lend theirs.
@@ -23,7 +23,7 @@ import numpy as np
 from harness.analysis.capacity import rows as table
 from harness.analysis.capacity.heldout import Fitted, HeldOut, Spread, leave_out, spread_of, spread_of_fit
 from harness.analysis.capacity.prediction import CONFIDENCE, Basis, Prediction, Span, refused, worst
-from harness.analysis.capacity.regression import Array, CannotFit, Fit, fit_terms, independent
+from harness.analysis.capacity.regression import Array, CannotFit, Fit, fit_terms, independent, needed
 from harness.analysis.capacity.scaling import Borrowed, Scaling
 from harness.analysis.capacity.terms import Term, coefficient_terms, ratio_term
 
@@ -34,11 +34,10 @@ OUTCOME = "samples_per_s"
 IMAGE, CONTENTION, OVERHEAD = "image_s", "image_contention_s", "overhead_s"
 OVERHEAD_PER_WORKER, COHERENCY = "overhead_per_worker_s", "image_coherency_s"
 LAST_GROWTH = 0.5
-LEVELS_FOR_GROWTH = 4
-WORTH_A_PARAMETER = 10.0
-"""By how much AICc must fall for a growth: the other has essentially no support then (Burnham and Anderson, 2002,
-2.6). The intervals of the other parameters are those given it, so it must be beyond doubt."""
-CELLS = ("batch_size", "profile")
+LEVELS_FOR_GROWTH = 5
+PROFILE = ("profile", "workers")
+"""A study may vary the threads of one profile: those are left out like profiles."""
+CELLS = ("batch_size", *PROFILE)
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def fit_throughput(
         return fit_curve(kept, borrowed).values
 
     by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, fitted)
-    by_profile, _ = leave_out(rows, ("profile",), OUTCOME, CELLS, fitted)
+    by_profile, _ = leave_out(rows, PROFILE, OUTCOME, CELLS, fitted)
     spread = spread_of(residuals, rows["batch_size"].to_numpy(float), "batch sizes left out one at a time")
     if spread is None:
         own = np.log(rows[OUTCOME].to_numpy(float)) - np.log(curve.values(rows))
@@ -181,7 +180,7 @@ def fit_throughput(
 
 
 def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None, *, intervals: bool = False) -> Curve:
-    """Coefficients, and the growth where AICc asks for one.
+    """Coefficients, and the growth where an F test asks for one.
 
     Args:
         intervals: work out the covariance of the coefficients, batch sizes taken as levels.
@@ -201,14 +200,14 @@ def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None, *, intervals
 
     def growing(growth: float, levels: Array | None = None) -> Fit:
         _, columns = _columns(batch, n, growth, lent)
-        return fit_terms(terms, columns[:, kept], step_s, extra_parameters=1 if growth else 0, levels=levels)
+        return fit_terms(terms, columns[:, kept], step_s, levels=levels)
 
     growth, best = 0.0, growing(0.0)
     if len(table.levels_of(rows, "batch_size")) >= LEVELS_FOR_GROWTH:
         found = minimize_scalar(
-            lambda tried: growing(tried).aicc, bounds=(0, LAST_GROWTH), method="bounded", options={"xatol": 1e-3}
+            lambda tried: growing(tried).deviance, bounds=(0, LAST_GROWTH), method="bounded", options={"xatol": 1e-3}
         )
-        if found.fun < best.aicc - WORTH_A_PARAMETER:
+        if needed(best, growing(float(found.x)), batch, parameters=3):  # of overhead, image and growth
             growth = float(found.x)
     if intervals or growth:
         best = growing(growth, batch if intervals else None)

@@ -76,9 +76,18 @@ def test_held_out_error_of_batch_sizes() -> None:
     # One framework alone and two counts of workers: without one nothing tells of the other.
     assert by_profile.cells == ()
     assert by_profile.not_possible == (
-        "profile cpu1: the others do not tell how the outcome changes towards it",
-        "profile cpu2: the others do not tell how the outcome changes towards it",
+        "profile cpu1, workers 1: the others do not tell how the outcome changes towards it",
+        "profile cpu2, workers 2: the others do not tell how the outcome changes towards it",
     )
+
+
+def test_threads_varied_within_one_profile_are_left_out_one_at_a_time() -> None:
+    rows = [{**one, "profile": "local", "cpus": 4} for one in simulated.study(Truth(), 2, cpus=(1, 2, 4))]
+    by_batch, by_profile = model_of(rows).held_out
+    assert [cell.levels["workers"] for cell in by_batch.cells[:3]] == [1, 2, 4]
+    assert len(by_profile.cells) == 21
+    middle = [abs(cell.error_fraction) for cell in by_profile.cells if cell.levels["workers"] == 2]
+    assert max(middle) < 0.05
 
 
 def test_other_frameworks_lend_their_scaling() -> None:
