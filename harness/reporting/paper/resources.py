@@ -104,6 +104,7 @@ def _shown(marks: Sequence[Mark]) -> list[str]:
         f"Means over trials; whiskers, of the whole trial's CPU time, the cores and the peaks: {INTERVAL}.",
         "The peak of a phase is the highest of its phases of that kind; CPU time outside of the phases, before the "
         "first and after the last, is in the whiskered total and not in the bars.",
+        "An axis ends at 1.6 times its largest value at most; the CSV has the ends of longer intervals.",
     ]
     modes = [mark for mark in marks if mark.series == "user"]
     if any(mark.value is None for mark in modes):
