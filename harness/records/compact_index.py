@@ -191,6 +191,11 @@ class CompactManifest(Mapping[str, Any]):
         return found
 
     @property
+    def seed(self) -> int:
+        """The seed of the specification."""
+        return int(self._index.plain(SEED)[self._row])
+
+    @property
     def place(self) -> tuple[Generation, int]:
         """The generation that has the record, and its row in the index."""
         return self._generation, self._row
