@@ -200,7 +200,7 @@ def _latest_of_each_seed(records: Iterable[Record]) -> list[Record]:
 
 def seed_of(record: Record) -> int:
     """The seed of a record's trial."""
-    return int(record.specification.get("seed", 0))
+    return record.seed
 
 
 def differing_keys(specifications: Sequence[str]) -> list[str]:

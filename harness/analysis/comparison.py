@@ -329,7 +329,7 @@ def _value(key: str, members: Sequence[_Member], energies: Counter[str]) -> Valu
     if not cost and key not in DERIVED:
         numbers: list[Any] = [member.summary.get(key) for member in members]
         if set(map(type, numbers)) <= {int, float} and numbers:  # as of most quantities in most cells
-            every = list(map(float, numbers))
+            every = [float(number) for number in numbers if number is not None]
             return Value(summarise(every), {}, dict(zip((member.seed for member in members), every, strict=True)))
     for member in members:
         number, why, parts = _number(key, cost, member)

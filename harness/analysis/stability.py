@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,10 +78,14 @@ def judge_stability(records: Sequence[Record], training_time: Statistics | None)
 
 def _foreign_share(records: Sequence[Record]) -> float | None:
     shares = []
+    known: dict[Hashable, int | None] = {}
     for record in records:
         foreign = record.manifest["summary"].get("foreign_cores_mean")
-        host = record.manifest.get("host")
-        cpus = logical_cpus(host) if isinstance(host, Mapping) else None
+        token = record.sharing("host")
+        if token is None or token not in known:
+            host = record.manifest.get("host")
+            known[token] = logical_cpus(host) if isinstance(host, Mapping) else None
+        cpus = known[token]
         if isinstance(foreign, int | float) and cpus:
             shares.append(foreign / cpus)
     return sum(shares) / len(shares) if shares else None

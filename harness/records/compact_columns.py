@@ -40,6 +40,7 @@ JSON_KEYS = (
     "disturbances",
     "notes",
     "parity",
+    "canary",
 )
 """Keys of the manifest that are columns of JSON text; null where the manifest has no such key."""
 
@@ -56,8 +57,13 @@ SUMMARY_OTHER = "summary_other"
 TRAIN_ENERGY = "train_energy"
 """Column of the energies of the `train` phases (`train_energy`): all that comparisons ask of the phases, as JSON."""
 
+OTHER = "other"
+"""Column of all further keys of the manifest, as JSON."""
+NOT_KEPT = ("phases", "unmarked", "phase_sums", "files", "not_kept", "clock_anchors")
+"""Keys of the manifest that the index leaves to manifest.json: long, and wanted of single records alone."""
+
 KEPT = (*TEXT_KEYS, *NUMBER_KEYS, *JSON_KEYS, SPECIFICATION, HOST, "summary")
-"""Keys of a manifest that the index can answer for."""
+"""Keys of a manifest that have a column, or several, of their own."""
 
 _LARGEST = 2**63
 
@@ -96,7 +102,8 @@ def index_schema() -> pa.Schema:
     fields += [(key, shared if key == "study" else pa.string()) for key in TEXT_KEYS]
     fields += [(key, pa.int64()) for key in NUMBER_KEYS]
     fields += [
-        (key, shared) for key in (*JSON_KEYS, SPECIFICATION, HOST, MACHINE, SUMMARY_NAMES, SUMMARY_OTHER, TRAIN_ENERGY)
+        (key, shared)
+        for key in (*JSON_KEYS, SPECIFICATION, HOST, MACHINE, SUMMARY_NAMES, SUMMARY_OTHER, OTHER, TRAIN_ENERGY)
     ]
     for key in SUMMARY_KEYS:
         fields += [(float_column(key), pa.float64()), (integer_column(key), pa.int64())]
@@ -130,6 +137,7 @@ def index_row(manifest: Mapping[str, Any]) -> dict[str, Any]:
     elif "host" in manifest:
         row[HOST] = _text(host)
     row |= _summary_columns(summary)
+    row[OTHER] = _text({key: value for key, value in manifest.items() if key not in KEPT and key not in NOT_KEPT})
     row[TRAIN_ENERGY] = _text(train_energy(manifest))
     for key in TEXT_KEYS:
         _text(row[key])

@@ -12,7 +12,9 @@ from harness.records.compact_columns import (
     JSON_KEYS,
     KEPT,
     MACHINE,
+    NOT_KEPT,
     NUMBER_KEYS,
+    OTHER,
     SEED,
     SPECIFICATION,
     SUMMARY_NAMES,
@@ -110,6 +112,10 @@ class Index:
             codes.append(self.shared(HOST).codes[row])
         return (id(self), *codes)
 
+    def other(self, row: int, key: str) -> Any:
+        """The value of a key that has no column of its own; `ABSENT` where the manifest has no such key."""
+        return self.shared(OTHER).value(row).get(key, ABSENT)
+
     def _reader_of(self, key: str) -> Callable[[int], Any]:
         if key in TEXT_KEYS or key in NUMBER_KEYS:
             return lambda row: self.plain(key)[row]
@@ -141,10 +147,10 @@ class Index:
 
 
 class CompactManifest(Mapping[str, Any]):
-    """The manifest of a compacted record: kept keys from the index, all others from manifest.json at the first use.
+    """The manifest of a compacted record: from the index, but for the keys `NOT_KEPT`: those are in manifest.json.
 
     Raises:
-        StoreError: at the use of a key that is not in the index, where manifest.json cannot be read.
+        StoreError: at the use of one of `NOT_KEPT`, where manifest.json cannot be read.
     """
 
     __slots__ = ("_folder", "_generation", "_index", "_row", "_summary", "_whole")
@@ -160,9 +166,9 @@ class CompactManifest(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         if key == "summary" and self._summary is not None:
             return self._summary
-        reader = self._index.readers.get(key) if self._whole is None else None
-        if reader is not None:
-            value = reader(self._row)
+        if self._whole is None and key not in NOT_KEPT:
+            reader = self._index.readers.get(key)
+            value = reader(self._row) if reader else self._index.other(self._row, key)
             if value is ABSENT:
                 raise KeyError(key)
             if key == "summary":
@@ -189,6 +195,11 @@ class CompactManifest(Mapping[str, Any]):
         """Of each `train` phase the energies (`compact_columns.train_energy`)."""
         found: list[dict[str, Any]] = self._index.shared(TRAIN_ENERGY).value(self._row)
         return found
+
+    @property
+    def seed(self) -> int:
+        """The seed of the specification."""
+        return int(self._index.plain(SEED)[self._row])
 
     @property
     def place(self) -> tuple[Generation, int]:

@@ -72,6 +72,13 @@ class Record:
         return dict(self.manifest["specification"])
 
     @property
+    def seed(self) -> int:
+        """The trial's seed; 0 where the specification has none."""
+        if isinstance(self.manifest, CompactManifest):
+            return self.manifest.seed
+        return int(self.manifest["specification"].get("seed", 0))
+
+    @property
     def varied(self) -> dict[str, Any]:
         """The hyper-parameters that the study varied, with this trial's values."""
         return dict(self.manifest.get("varied") or {})

@@ -136,7 +136,22 @@ def test_every_key_of_a_manifest_comes_back_exactly(store: Path) -> None:
         }
         assert list(record.summary) == list(whole["summary"])
         assert record.manifest.get("nothing") is None
+        assert record.manifest["phases"] == whole["phases"]
         assert dict(record.manifest) == whole
+
+
+def test_only_what_is_long_and_of_one_record_is_read_from_its_manifest(store: Path) -> None:
+    path = Store(store).records("old")[0].path / "manifest.json"
+    manifest = json.loads(path.read_text()) | {"key_of_another_version": {"a": 1}}
+    path.write_text(json.dumps(manifest))
+    compact(store)
+    (record,) = (one for one in Store(store).records("old") if one.path == path.parent)
+    path.unlink()
+    assert record.manifest["key_of_another_version"] == {"a": 1}
+    assert record.manifest.get("no_such_key") is None
+    assert record.train_energy
+    with pytest.raises(StoreError, match="no readable manifest"):
+        _ = record.phases
 
 
 def test_records_stay_untouched(store: Path) -> None:
