@@ -22,7 +22,7 @@ from harness.analysis import compare
 from harness.analysis.observations import observations
 from harness.errors import StoreError
 from harness.paths import PROJECT_ROOT
-from harness.records import TABLES, Record, Store, compact, connect, load
+from harness.records import TABLES, DamagedRecordWarning, Record, Store, compact, connect, load
 from harness.records.compact_generation import (
     COMPACT_FOLDER,
     COMPACTION_FILE,
@@ -210,6 +210,20 @@ def test_a_changed_manifest_counts_at_once(store: Path) -> None:
     assert compact(store).dropped == 1
     assert 123456.0 in load(store)["training_time_s"].tolist()
     assert_same_answers(store)
+
+
+def test_verifying_looks_at_the_records_themselves(store: Path) -> None:
+    """A manifest damaged on the disk, of the same time and size: only reading it tells."""
+    compact(store)
+    record = Store(store).records("old")[0]
+    path = record.path / "manifest.json"
+    before, content = path.stat(), path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(b"x" + content[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.warns(DamagedRecordWarning, match="not JSON"):
+        found = Store(store).records("old", verify=True)
+    assert record.path not in [one.path for one in found]
 
 
 @pytest.mark.parametrize("change", ["changed", "removed"])
