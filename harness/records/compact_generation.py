@@ -8,6 +8,7 @@ folder.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -72,6 +73,9 @@ class Generation:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.content: dict[str, Any] = json.loads((folder / COMPACTION_FILE).read_bytes())
+        # Columns are read when they are wanted, too late to pass the generation over: so all of it is checked now.
+        if index_sha256(folder) != self.content["index_sha256"]:
+            raise ValueError(f"{INDEX_FILE} has another SHA-256 than {COMPACTION_FILE} says")
         self.index = Index(folder / INDEX_FILE)
         names = zip(self.index.plain("study_folder"), self.index.plain("folder"), strict=True)
         self._row_of = {name: row for row, name in enumerate(names)}
@@ -252,6 +256,12 @@ class CompactedPart:
             warn_of_damage(newest, error)
             return None
         return self._open
+
+
+def index_sha256(folder: Path) -> str:
+    """SHA-256 of a generation's index."""
+    with (folder / INDEX_FILE).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_current(content: Mapping[str, Any]) -> bool:

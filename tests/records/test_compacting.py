@@ -315,6 +315,20 @@ def test_a_damaged_compaction_is_told_and_passed_over(store: Path, damage: str) 
     assert len(from_compacted(store)) == 9
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7])
+def test_a_single_damaged_byte_of_the_index_is_told_before_anything_is_read_of_it(store: Path, share: float) -> None:
+    made = compact(store)
+    assert made.folder is not None
+    path = made.folder / "index.parquet"
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.warns(DamagedCompactionWarning, match="another SHA-256"):
+        load(store)
+    assert from_compacted(store) == []
+    assert_same_answers(store)
+
+
 def test_a_damaged_segment_costs_time_and_no_rows(store: Path) -> None:
     made = compact(store)
     assert made.folder is not None
