@@ -123,7 +123,7 @@ class Generation:
             try:
                 parquet.read_metadata(path)
                 self._readable[table, segment] = True
-            except (OSError, pa.ArrowException) as error:
+            except (OSError, ValueError, pa.ArrowException) as error:
                 warn_of_damage(path, error)
                 self._readable[table, segment] = False
         return self._readable[table, segment]
@@ -147,7 +147,7 @@ class Generation:
         Each row group is read once. Of one that holds little of what is wanted the rest is not kept.
 
         Raises:
-            OSError, pyarrow.ArrowException: a segment cannot be read.
+            OSError, ValueError, pyarrow.ArrowException: a segment cannot be read.
         """
         import pyarrow as pa
 
@@ -181,7 +181,7 @@ class _Segment:
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet as parquet
 
-        self._file = parquet.ParquetFile(path)
+        self._file = parquet.ParquetFile(path, page_checksum_verification=True)
         metadata = self._file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._ends = list(accumulate(sizes))

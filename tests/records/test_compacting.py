@@ -339,6 +339,19 @@ def test_a_damaged_segment_costs_time_and_no_rows(store: Path) -> None:
     assert_same_answers(store)
 
 
+@pytest.mark.filterwarnings("ignore::harness.records.compact_generation.DamagedCompactionWarning")
+def test_no_damaged_byte_of_a_segment_changes_a_number(tmp_path: Path) -> None:
+    factories.fill_store(tmp_path, ("torch", "caffe"), (1, 2))
+    whole = load(tmp_path, "samples")
+    made = compact(tmp_path)
+    assert made.folder is not None
+    (path,) = made.folder.glob("samples-*.parquet")
+    content = path.read_bytes()
+    for at in range(10, len(content), len(content) // 60):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        pd.testing.assert_frame_equal(load(tmp_path, "samples"), whole, obj=f"with byte {at} damaged")
+
+
 def test_the_compaction_of_another_version_is_none(store: Path) -> None:
     made = compact(store)
     assert made.folder is not None
