@@ -213,6 +213,7 @@ def compare(records: Iterable[Record], columns: Sequence[str] = DEFAULT_KEYS) ->
     failed = tuple(excluded_record(record) for record in second_arms if record.termination != COMPLETED)
     return replace(
         found,
+        study=found.study or next((record.study for record in given), ""),
         a_a=pairs,
         drifts=drifted,
         notes=(*found.notes, *beside_notes(pairs, drifted)),

@@ -122,7 +122,7 @@ def slowdowns(study: str, records: Iterable[Record]) -> Slowdowns:
     side_by_side = [key for key in cells if _placement(key.specification)]
     jobs = {key: _job(key) for key in side_by_side}
     names = row_names(jobs.values())
-    alone = {_pairing(key): members for key, members in cells.items() if not _placement(key.specification)}
+    alone = _alone(cells)
     failed = [
         (record.label, f"{record.termination}: {record.manifest['termination'].get('reason') or 'no reason recorded'}")
         for record in every
@@ -131,6 +131,22 @@ def slowdowns(study: str, records: Iterable[Record]) -> Slowdowns:
     rows = [_row(names[job], key, cells[key], alone.get(_pairing(key), [])) for key, job in jobs.items()]
     rows.sort(key=lambda row: (row.key.framework, row.key.version, row.key.workload, row.jobs, row.cores, row.name))
     return Slowdowns(study, tuple(rows), tuple(failed))
+
+
+def _alone(cells: Mapping[CellKey, Sequence[Record]]) -> dict[tuple[str, tuple[str, str, str]], list[Record]]:
+    """The job alone of each pairing, of every seed the latest record.
+
+    Trials from before the study had `co_location` are the same trials, but of a cell that varies no `jobs`.
+    """
+    latest: dict[tuple[str, tuple[str, str, str]], dict[int, Record]] = {}
+    for key, members in cells.items():
+        if not _placement(key.specification):
+            by_seed = latest.setdefault(_pairing(key), {})
+            for record in members:
+                other = by_seed.get(seed_of(record))
+                if other is None or other.started_at < record.started_at:
+                    by_seed[seed_of(record)] = record
+    return {pairing: [by_seed[seed] for seed in sorted(by_seed)] for pairing, by_seed in latest.items()}
 
 
 def _row(job: str, key: CellKey, records: Sequence[Record], alone: Sequence[Record]) -> Slowdown:

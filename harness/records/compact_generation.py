@@ -8,6 +8,7 @@ folder.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -72,6 +73,9 @@ class Generation:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.content: dict[str, Any] = json.loads((folder / COMPACTION_FILE).read_bytes())
+        # Columns are read when they are wanted, too late to pass the generation over: so all of it is checked now.
+        if index_sha256(folder) != self.content["index_sha256"]:
+            raise ValueError(f"{INDEX_FILE} has another SHA-256 than {COMPACTION_FILE} says")
         self.index = Index(folder / INDEX_FILE)
         names = zip(self.index.plain("study_folder"), self.index.plain("folder"), strict=True)
         self._row_of = {name: row for row, name in enumerate(names)}
@@ -119,7 +123,7 @@ class Generation:
             try:
                 parquet.read_metadata(path)
                 self._readable[table, segment] = True
-            except (OSError, pa.ArrowException) as error:
+            except (OSError, ValueError, pa.ArrowException) as error:
                 warn_of_damage(path, error)
                 self._readable[table, segment] = False
         return self._readable[table, segment]
@@ -143,7 +147,7 @@ class Generation:
         Each row group is read once. Of one that holds little of what is wanted the rest is not kept.
 
         Raises:
-            OSError, pyarrow.ArrowException: a segment cannot be read.
+            OSError, ValueError, pyarrow.ArrowException: a segment cannot be read.
         """
         import pyarrow as pa
 
@@ -177,7 +181,7 @@ class _Segment:
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet as parquet
 
-        self._file = parquet.ParquetFile(path)
+        self._file = parquet.ParquetFile(path, page_checksum_verification=True)
         metadata = self._file.metadata
         sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._ends = list(accumulate(sizes))
@@ -252,6 +256,12 @@ class CompactedPart:
             warn_of_damage(newest, error)
             return None
         return self._open
+
+
+def index_sha256(folder: Path) -> str:
+    """SHA-256 of a generation's index."""
+    with (folder / INDEX_FILE).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_current(content: Mapping[str, Any]) -> bool:

@@ -42,7 +42,7 @@ def tables_of(records: Sequence[Record], table: str) -> list[pa.Table]:
     for generation, members in _covered(records, table).items():
         try:
             own = generation.read(table, [one.rows for one in members])
-        except (OSError, ArrowException, IndexError) as error:
+        except (OSError, ValueError, LookupError, ArrowException) as error:
             warn_of_damage(generation.folder, error)  # it costs time, not rows
             continue
         for one, rows in zip(members, own, strict=True):

@@ -58,7 +58,7 @@ class _Segment:
         self._path = path
         self._fields = _plain(schema)
         self._schema = schema.append(pa.field(RECORD_COLUMN, pa.int64()))
-        self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
+        self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd", write_page_checksum=True)
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
         self._rows = 0

@@ -26,6 +26,7 @@ from harness.records.compact_generation import (
     COMPACTION_FILE,
     INDEX_FILE,
     Generation,
+    index_sha256,
 )
 from harness.records.compact_reading import Block, TableReader
 from harness.records.compact_segments import IndexWriter, SegmentWriter
@@ -249,6 +250,7 @@ class _Writing:
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "records": records,
             "next_record": self._next,
+            "index_sha256": index_sha256(self._folder),
             "segments": segments,
         }
         (self._folder / COMPACTION_FILE).write_text(json.dumps(content, indent=1) + "\n")

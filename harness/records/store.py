@@ -88,7 +88,8 @@ class Store:
 
     def _read(self, study: str | None, verify: bool) -> Iterator[Record]:
         folders = self.folders(study)
-        return self._of_folders(folders, verify, self.compacted.current(len(folders)))
+        # To verify is to look at the records themselves, manifest.json included.
+        return self._of_folders(folders, verify, None if verify else self.compacted.current(len(folders)))
 
     def _of_folders(self, folders: list[Path], verify: bool, compacted: Generation | None = None) -> Iterator[Record]:
         for folder in folders:

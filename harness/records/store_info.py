@@ -88,7 +88,10 @@ def disk_bytes(*folders: Path) -> int:
     seen: set[tuple[int, int]] = set()
     total = 0
     for one in (one for folder in folders for one in _entries(folder)):
-        found = one.stat(follow_symlinks=False)
+        try:
+            found = one.stat(follow_symlinks=False)
+        except FileNotFoundError:  # removed this moment, as by the end of a compaction
+            continue
         if found.st_nlink > 1 and not one.is_dir(follow_symlinks=False):
             if (found.st_dev, found.st_ino) in seen:
                 continue

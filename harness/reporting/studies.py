@@ -60,12 +60,16 @@ def comparisons_of(
 
 
 def how_they_ended(comparisons: Sequence[Comparison]) -> str:
-    """Terminations of the trials that did not complete, with their numbers and one reason each."""
+    """Terminations of the trials that did not complete, with their numbers and one reason each.
+
+    Where none of them failed, what did complete are canaries and second arms of A/A pairs alone.
+    """
     every = [one for comparison in comparisons for one in comparison.excluded]
     reasons = {one.termination: one.reason for one in every}
-    return ", ".join(
+    told = ", ".join(
         f"{count} {kind} ({reasons[kind]})" for kind, count in Counter(e.termination for e in every).items()
     )
+    return told or "only canaries or second arms of A/A pairs have records"
 
 
 def comparison_text(store: Path | str, study: str, width: int | None = None) -> Group | str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WrapValidator
+from pydantic import BeforeValidator, Field, PlainSerializer, WrapValidator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from harness.fields import FileModel, NonNegativeInt
@@ -31,7 +31,17 @@ def _refuse_scalar(value: Any) -> Any:
     return value
 
 
-Values = Annotated[tuple[Any, ...], Field(min_length=1), WrapValidator(_list_or_range), BeforeValidator(_refuse_scalar)]
+def _as_given(value: Any) -> Any:
+    return value if isinstance(value, dict) else list(value)
+
+
+Values = Annotated[
+    tuple[Any, ...],
+    Field(min_length=1),
+    WrapValidator(_list_or_range),
+    BeforeValidator(_refuse_scalar),
+    PlainSerializer(_as_given),
+]
 """The values of a varied key: a list, or a mapping that says a range."""
 
 

@@ -200,8 +200,8 @@ class _Expansion:
         """The frameworks whose cell runs; the cells of the others are noted with the reason."""
         if not self.conditions:
             return list(frameworks)
-        own_setting = apply(_plain_values(setting), [one for one in assignments if one.part == "setting"])
-        own_profile = apply(_plain_values(profile), [one for one in assignments if one.part == "profile"])
+        own_setting = _with_defaults(setting, [one for one in assignments if one.part == "setting"])
+        own_profile = _with_defaults(profile, [one for one in assignments if one.part == "profile"])
         kept = []
         for framework in frameworks:
             names = {
@@ -281,6 +281,15 @@ def _source(path: KeyPath, assignments: Sequence[Assignment]) -> Assignment | No
 
 def _plain_values(base: FileModel) -> dict[str, Any]:
     return base.model_dump(mode="json", exclude_none=True)
+
+
+def _with_defaults(base: FileModel, own: Sequence[Assignment]) -> dict[str, Any]:
+    """Plain values of a setting or profile with a study's in them; as they are given where they are no valid one."""
+    values = apply(_plain_values(base), own)
+    try:
+        return _plain_values(type(base).model_validate(values))
+    except ValidationError:
+        return values
 
 
 def _together(chosen: Iterable[tuple[Assignment, ...]]) -> list[Assignment]:

@@ -83,7 +83,6 @@ def rank_correlations(store: Path) -> str:
 def correlate(store: Path) -> str:
     """What `dlgauge correlate` works out but for lags inside runs, for every study."""
     from harness.analysis.correlation import correlate as correlate_study
-
     from harness.analysis.observations import observations
     from harness.records import Store
 

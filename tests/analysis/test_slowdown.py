@@ -102,6 +102,20 @@ def test_without_the_job_alone_there_is_no_slowdown_and_the_reason_is_told() -> 
     assert "no completed trial of the same job alone: add 1 to `co_location.jobs`" in row.notes[0]
 
 
+def test_jobs_alone_from_before_the_study_had_co_location_count_beside_those_from_after() -> None:
+    """They are the same trials, of a study that did not vary `jobs` then; of one seed the later counts."""
+    before = [record(seed, speed=1000.0) for seed in (1, 2)]
+    for one in before:
+        one.manifest["varied"].clear()
+    after = [record(seed, speed=2000.0) for seed in (2, 3)]
+    for one in after:
+        one.manifest["started_at"] = one.manifest["started_at"].replace("2026", "2027")
+    beside = [record(seed, 2, "shared", speed=500.0) for seed in (1, 2, 3)]
+    (row,) = of(*before, *after, *beside).rows
+    assert row.by_seed == {1: 2.0, 2: 4.0, 3: 4.0}
+    assert row.missing == ()
+
+
 def test_blocks_that_have_only_one_side_are_named() -> None:
     alone = [record(seed) for seed in (1, 2, 5)]
     (row,) = of(*alone, *(record(seed, 2, "split") for seed in (1, 2, 3))).rows

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import StoreError
-from harness.records import Store
+from harness.records import Store, store_info
 from tests import synthetic
 
 
@@ -69,3 +71,20 @@ def test_a_store_that_is_not_there_is_an_error_in_words(tmp_path: Path) -> None:
 def test_an_empty_store_is_told(tmp_path: Path) -> None:
     assert told("compact", str(tmp_path)) == "the store holds no record: nothing to compact\n"
     assert "records    0 of 0 studies" in told("info", str(tmp_path))
+
+
+def test_what_is_removed_while_it_is_counted_takes_no_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "study").mkdir()
+    for name in ("kept", "gone"):
+        (tmp_path / "study" / name).write_bytes(b"x" * 10_000)
+    whole = store_info.disk_bytes(tmp_path / "study")
+    entries = store_info._entries
+
+    def racing(folder: Path) -> Iterator[os.DirEntry[str]]:
+        for one in entries(folder):
+            if one.name == "gone":
+                Path(one.path).unlink()
+            yield one
+
+    monkeypatch.setattr(store_info, "_entries", racing)
+    assert store_info.disk_bytes(tmp_path / "study") == whole // 2

@@ -22,7 +22,7 @@ from harness.analysis import compare
 from harness.analysis.observations import observations
 from harness.errors import StoreError
 from harness.paths import PROJECT_ROOT
-from harness.records import TABLES, Record, Store, compact, connect, load
+from harness.records import TABLES, DamagedRecordWarning, Record, Store, compact, connect, load
 from harness.records.compact_generation import (
     COMPACT_FOLDER,
     COMPACTION_FILE,
@@ -212,6 +212,20 @@ def test_a_changed_manifest_counts_at_once(store: Path) -> None:
     assert_same_answers(store)
 
 
+def test_verifying_looks_at_the_records_themselves(store: Path) -> None:
+    """A manifest damaged on the disk, of the same time and size: only reading it tells."""
+    compact(store)
+    record = Store(store).records("old")[0]
+    path = record.path / "manifest.json"
+    before, content = path.stat(), path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(b"x" + content[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.warns(DamagedRecordWarning, match="not JSON"):
+        found = Store(store).records("old", verify=True)
+    assert record.path not in [one.path for one in found]
+
+
 @pytest.mark.parametrize("change", ["changed", "removed"])
 def test_a_table_that_has_changed_is_read_from_its_file(store: Path, change: str) -> None:
     compact(store)
@@ -301,6 +315,20 @@ def test_a_damaged_compaction_is_told_and_passed_over(store: Path, damage: str) 
     assert len(from_compacted(store)) == 9
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7])
+def test_a_single_damaged_byte_of_the_index_is_told_before_anything_is_read_of_it(store: Path, share: float) -> None:
+    made = compact(store)
+    assert made.folder is not None
+    path = made.folder / "index.parquet"
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.warns(DamagedCompactionWarning, match="another SHA-256"):
+        load(store)
+    assert from_compacted(store) == []
+    assert_same_answers(store)
+
+
 def test_a_damaged_segment_costs_time_and_no_rows(store: Path) -> None:
     made = compact(store)
     assert made.folder is not None
@@ -309,6 +337,19 @@ def test_a_damaged_segment_costs_time_and_no_rows(store: Path) -> None:
     with pytest.warns(DamagedCompactionWarning, match="samples"):
         load(store, "samples")
     assert_same_answers(store)
+
+
+@pytest.mark.filterwarnings("ignore::harness.records.compact_generation.DamagedCompactionWarning")
+def test_no_damaged_byte_of_a_segment_changes_a_number(tmp_path: Path) -> None:
+    factories.fill_store(tmp_path, ("torch", "caffe"), (1, 2))
+    whole = load(tmp_path, "samples")
+    made = compact(tmp_path)
+    assert made.folder is not None
+    (path,) = made.folder.glob("samples-*.parquet")
+    content = path.read_bytes()
+    for at in range(10, len(content), len(content) // 60):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        pd.testing.assert_frame_equal(load(tmp_path, "samples"), whole, obj=f"with byte {at} damaged")
 
 
 def test_the_compaction_of_another_version_is_none(store: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.cli.plan import plan_as_dict
 from harness.study import make_plan
 from harness.study.hypercube import unit_points, values_in
 from harness.study.ranges import Range
@@ -65,6 +66,20 @@ def test_a_study_runs_its_points_in_place_of_all_combinations(study_of) -> None:
 
 def test_the_seed_is_recorded_with_the_trials(study_of) -> None:
     assert make_plan(study_of(STUDY)).trials[0].overrides == {"latin_hypercube": {"points": 12, "seed": 5}}
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_plan_as_values_has_the_ranges_as_they_were_given(study_of) -> None:
+    study = study_of(STUDY)
+    assert plan_as_dict(study, make_plan(study))["latin_hypercube"] == {
+        "points": 12,
+        "seed": 5,
+        "keys": {
+            "batch_size": {"from": 16, "to": 1024, "scale": "log"},
+            "rate": {"from": 0.001, "to": 0.1, "scale": "log"},
+            "blas": ["openblas", "reference"],
+        },
+    }
 
 
 def test_points_are_crossed_with_what_is_varied_beside_them(study_of) -> None:

@@ -33,6 +33,13 @@ def test_a_cell_is_left_out_where_every_line_holds(study_of) -> None:
     assert {trial.label.rpartition(" · ")[0] for trial in make_plan(study).trials} == kept
 
 
+def test_a_value_that_a_varied_section_leaves_to_its_default_counts(study_of) -> None:
+    vary = "vary: {optimizer: [{kind: sgd}, {kind: sgd, momentum: 0.9}]}\n"
+    kept, left_out = kept_and_left_out(study_of(vary + entry("{momentum: 0}")))
+    assert left_out == {f"{name} · caffe-mnist · optimizer=sgd" for name in ("alpha", "beta")}
+    assert kept == {f"{name} · caffe-mnist · optimizer=sgd momentum=0.9" for name in ("alpha", "beta")}
+
+
 def test_trials_keep_their_ids_when_others_are_left_out(study_of) -> None:
     whole = {trial.id for trial in make_plan(study_of(VARIED)).trials}
     fewer = {trial.id for trial in make_plan(study_of(VARIED + entry("{profile: cpu1}"))).trials}

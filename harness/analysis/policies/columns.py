@@ -77,7 +77,9 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("certificate", "string", "", "identity", "hash of the parity certificate that covers the trial"),
     Column("profile", "string", "", "identity", "name of the hardware profile"),
-    Column("profile_json", "string", "", "identity", "the profile, canonical JSON"),
+    Column(
+        "profile_json", "string", "", "identity", "the profile, and `co_location` of jobs side by side, canonical JSON"
+    ),
     Column("host", "string", "", "identity", "identity of the machine"),
     Column("machine", "string", "", "state", "the machine in words"),
     Column("not_measured", "string", "", "state", "JSON: column that is null -> why"),

@@ -74,6 +74,9 @@ def _identity(record: Record) -> dict[str, Any]:
     described = _part(record.manifest, "framework")
     validation = _part(setting, "validation")
     shared = {key: value for key, value in setting.items() if key not in ("name", "learning_rate")}
+    placed = {key: value for key, value in profile.items() if key != "price_per_hour"}
+    if beside := specification.get("co_location"):
+        placed["co_location"] = beside
     return {
         "trial": record.id,
         "study": record.study,
@@ -99,7 +102,7 @@ def _identity(record: Record) -> dict[str, Any]:
         "evaluated_every_steps": integer(_part(setting, "evaluation").get("every_steps")),
         "certificate": record.parity_certificate,
         "profile": profile.get("name"),
-        "profile_json": canonical_json({key: value for key, value in profile.items() if key != "price_per_hour"}),
+        "profile_json": canonical_json(placed),
         "host": host_identity(host),
         "machine": describe_host(host),
         "dlgauge_version": record.manifest.get("dlgauge_version"),

@@ -11,12 +11,14 @@ import pytest
 
 from harness.analysis.policies.columns import COLUMNS, COST_CURVE, VERSION_KEY
 from harness.analysis.policies.database import PolicyDatabase
+from harness.analysis.policies.grouping import group_rows
 from harness.analysis.policies.sharing import import_export, imported_files, known_keys, read_export, write_export
 from harness.errors import DlgaugeError, FileFormatError
 from harness.records import Store
 from harness.records.cost import cost_to_threshold
 from tests import factories
 from tests.analysis.policies.synthetic import FIX, HOT, TRI, fill, make_row, publish_policy
+from tests.synthetic import write_record
 
 
 def test_a_row_says_what_its_record_says(tmp_path: Path) -> None:
@@ -32,6 +34,15 @@ def test_a_row_says_what_its_record_says(tmp_path: Path) -> None:
     assert row["training_time_s"] == record.summary["training_time_s"]
     assert row["termination"] == "completed"
     assert row["origin"] is None
+
+
+def test_times_of_jobs_side_by_side_are_not_pooled_with_those_of_the_job_alone(tmp_path: Path) -> None:
+    alone = write_record(tmp_path, "torch", 1)
+    beside = write_record(tmp_path, "torch", 1, role={"co_location": {"jobs": 2, "cores": "shared"}})
+    rows = PolicyDatabase(tmp_path).rows()
+    groups = group_rows(rows, by_machine=True)
+    assert sorted([row["trial"] for row in group.rows] for group in groups) == sorted([[alone.id], [beside.id]])
+    assert len(group_rows(rows)) == 1
 
 
 def test_what_is_null_has_its_reason(tmp_path: Path) -> None:
