@@ -225,6 +225,18 @@ def test_equal_accuracies_are_known_to_an_image_and_no_better(tmp_path: Path) ->
     assert wide.verdict == "equivalent"
 
 
+def test_equal_steps_to_an_accuracy_are_known_to_an_evaluation_and_no_better(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        for framework in ("torch", "caffe"):
+            write_record(tmp_path, framework, seed, setting={"evaluation": {"every_steps": 100, "batch_size": 100}})
+    wanted = ("steps_to:50",)
+    (pair,) = only(judged(tmp_path, columns=wanted, outcomes=wanted)).pairs
+    assert (pair.ratio, pair.log_sd) == (1.0, 0.0)
+    assert pair.grain_sd == pytest.approx(0.5 * math.sqrt(2 / 12))  # reached at step 200, evaluated every 100
+    assert pair.t.low is not None and pair.t.high is not None
+    assert pair.t.low < 1 < pair.t.high
+
+
 def test_zero_has_no_ratio(tmp_path: Path) -> None:
     for seed in (1, 2):
         write_record(tmp_path, "torch", seed)
