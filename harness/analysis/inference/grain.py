@@ -1,5 +1,5 @@
-"""Values that are known to a grain only: an accuracy of 2,000 images moves in steps of 0.05 points, steps to an accuracy
-in the distance of evaluations.
+"""Values that are known to a grain only: an accuracy of 2,000 images moves in steps of 0.05 points, steps to
+an accuracy in the distance of evaluations.
 
 A value known to a grain q has the standard uncertainty q / sqrt(12) (JCGM 100:2008, GUM, F.2.2.1). So no standard
 deviation of log-ratios is taken as smaller than what two such values leave: equal accuracies in three blocks do not

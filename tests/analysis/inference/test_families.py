@@ -289,3 +289,15 @@ def test_an_empty_comparison_judges_nothing() -> None:
     found = judge(compare([]), Options(fronts=True))
     assert (found.families, found.fronts, found.alone, found.problems) == ((), (), (), ())
     assert row_sets(compare([])) == ((), ())
+
+
+def test_a_family_of_many_pairs_can_be_decided_by_drawn_flips(tmp_path: Path) -> None:
+    """34 rows are 561 pairs: of 9,999 flips the smallest p, corrected, would be 0.056 whatever the blocks show."""
+    for seed in range(1, 16):
+        for index in range(34):
+            summary = {"training_time_s": (1 + 0.5 * index) * (1 + 0.001 * NOISE[seed % len(NOISE)])}
+            rate = {"learning_rate": {"policy": "FIX", "k0": 0.001 * (1 + index)}}
+            write_record(tmp_path, "torch", seed, summary=summary, setting=rate, varied=rate, samples=False)
+    family = only(judged(tmp_path, bootstrap=False))
+    assert family.comparisons == 561
+    assert {pair.verdict for pair in family.pairs} == {"different"}
