@@ -136,9 +136,9 @@ class MemoryModel:
         estimate = float(self.curve.values(row)[0])
         ends: tuple[float | None, float | None] = (None, None)
         spreads = self._spreads(need)
-        known = [one for one in spreads.values() if one is not None]
-        if len(known) == len(spreads):
-            factor = math.exp(widest(known, confidence, outside=basis is Basis.EXTRAPOLATION))
+        measured = [one for one in spreads.values() if one is not None]
+        if len(measured) == len(spreads):
+            factor = math.exp(widest(measured, confidence, outside=basis is Basis.EXTRAPOLATION))
             ends = (estimate / factor, estimate * factor)
         reasons = (*reasons, *(f"no interval: {why}" for why, one in spreads.items() if one is None))
         return Prediction(OUTCOME, "bytes", estimate, *ends, confidence, basis, reasons, self.records)
