@@ -101,7 +101,7 @@ def _pack(one: PackAnswer) -> Sheet:
             interval(row.together),
             interval(row.slowdown),
             str(row.verdict),
-            basis(row.each),
+            basis(max((row.memory, row.each), key=lambda part: list(Basis).index(part.basis))),
         )
         for row in one.rows
     )
@@ -157,7 +157,7 @@ def _beside(jobs: int) -> str:
 def _option(one: Option) -> str:
     time = interval(one.run.time)
     told = f"{_beside(one.side_by_side)}{one.job} on {one.machine}: {time}"
-    why = one.why_not or "; ".join(one.run.time.reasons)
+    why = one.why_not or "; ".join(dict.fromkeys((*one.run.time.reasons, *one.run.memory.reasons)))
     return f"{told}{': ' if why else ''}{why}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.correlation.analysis import Correlation
-from harness.analysis.correlation.effects import Effect
+from harness.analysis.correlation.effects import NO_SPREAD, Effect
 from harness.analysis.correlation.factors import Factor
 from harness.analysis.correlation.knees import Knee
 from harness.analysis.correlation.lags import Lag
@@ -132,7 +132,7 @@ def _why_not_found(own: Sequence[Effect]) -> Iterable[tuple[str, list[Effect]]]:
     if tested:
         yield f" is not distinguishable from no change in {_named(tested)}.", tested
     if untested:
-        reasons = dict.fromkeys(one.reason or "the change is the same in every block" for one in untested)
+        reasons = dict.fromkeys(one.reason or NO_SPREAD for one in untested)
         yield f": no test for {_named(untested)}: {'; '.join(reasons)}.", untested
 
 
@@ -198,7 +198,7 @@ def _shares(found: Correlation, factors: Mapping[str, Factor]) -> Iterable[Sente
             explained = ", ".join(each) or "no factor explains a hundredth"
             text = (
                 f"{start} the variance of {outcome_words(outcome)} inside blocks, {explained}; "
-                f"{percent(min(rest.value or 0.0, 1.0))} is left to chance."
+                f"{percent(min(rest.value or 0.0, 1.0))} is left over: chance, and what these terms do not hold."
             )
             yield Sentence(text, tuple(s.id for s in (*told, rest)), scope)
 

@@ -109,6 +109,9 @@ def _ran_out(models: CapacityModels, job: Job, machine: Machine) -> list[str]:
             _at(specification, "workload", "name") == job.workload
             and _at(specification, "setting", "batch_size") == job.batch_size
             and job.framework_version in (None, _at(specification, "framework", "version"))
+            and job.environment in (None, _at(specification, "framework", "environment"))
+            and job.optimizer in (None, _at(specification, "setting", "optimizer", "kind"))
+            and (job.precision or machine.precision) in (None, _at(specification, "profile", "precision"))
         )
         if same and isinstance(limit, int) and machine.memory_bytes is not None and limit >= machine.memory_bytes:
             found.append(one.trial.id)

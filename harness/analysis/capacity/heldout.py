@@ -97,6 +97,11 @@ class Spread:
         return math.exp(float(t.ppf((1 + confidence) / 2, self.degrees)) * sd)
 
 
+def widest(spreads: Sequence[Spread], confidence: float, *, outside: bool) -> float:
+    """Logarithm of the largest factor of the spreads: a question may be new in more than one way."""
+    return max(math.log(one.factor(confidence, outside=outside)) for one in spreads)
+
+
 def leave_out(
     rows: pd.DataFrame,
     by: Sequence[str],

@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.capacity import rows as table
-from harness.analysis.capacity.heldout import Fitted, HeldOut, Spread, leave_out, spread_of, spread_of_fit
+from harness.analysis.capacity.heldout import (
+    Fitted,
+    HeldOut,
+    Spread,
+    leave_out,
+    spread_of,
+    spread_of_fit,
+    widest,
+)
 from harness.analysis.capacity.prediction import CONFIDENCE, Basis, Prediction, Span, refused, worst
 from harness.analysis.capacity.regression import Array, CannotFit, Fit, fit_terms, independent, needed
 from harness.analysis.capacity.terms import Term, coefficient_terms
@@ -37,6 +45,8 @@ LEVELS_FOR_FLOOR = 5
 PROFILE = ("profile", "workers")
 """A study may vary the threads of one profile: those are left out like profiles."""
 CELLS = ("workload", "batch_size", *PROFILE)
+NETWORK = ("parameters", "activation_values_per_sample")
+TOO_FEW = "fewer than three {} could be left out to tell how far another lies from the sum"
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,10 @@ class MemoryModel:
         spans: levels of `batch_size`, `workers`, `parameters`, `activation_values_per_sample`.
         datasets: with a base.
         spread: behind the prediction intervals; None where the trials give none.
+        worker_spread: the same from counts of workers left out, behind those of counts that were not measured; None
+            with fewer than three that could be left out.
+        network_spread: the same of networks.
+        networks: (parameters, activation values) of those measured.
         held_out: errors of left-out batch sizes and of left-out profiles.
         records: ids of its trials.
         notes: what a reader must know.
@@ -96,6 +110,9 @@ class MemoryModel:
     spans: dict[str, Span]
     datasets: tuple[str, ...]
     spread: Spread | None
+    worker_spread: Spread | None
+    network_spread: Spread | None
+    networks: tuple[tuple[float, float], ...]
     held_out: tuple[HeldOut, ...]
     records: tuple[str, ...]
     notes: tuple[str, ...]
@@ -118,12 +135,24 @@ class MemoryModel:
         row = pd.DataFrame([{"dataset": need.dataset, **values}])
         estimate = float(self.curve.values(row)[0])
         ends: tuple[float | None, float | None] = (None, None)
-        if self.spread is not None:
-            factor = self.spread.factor(confidence, outside=basis is Basis.EXTRAPOLATION)
+        spreads = self._spreads(need)
+        measured = [one for one in spreads.values() if one is not None]
+        if len(measured) == len(spreads):
+            factor = math.exp(widest(measured, confidence, outside=basis is Basis.EXTRAPOLATION))
             ends = (estimate / factor, estimate * factor)
-        else:
-            reasons = (*reasons, "no interval: not enough trials to tell how much they vary")
+        reasons = (*reasons, *(f"no interval: {why}" for why, one in spreads.items() if one is None))
         return Prediction(OUTCOME, "bytes", estimate, *ends, confidence, basis, reasons, self.records)
+
+    def _spreads(self, need: MemoryNeed) -> dict[str, Spread | None]:
+        """What the interval must be as wide as, by the reason that there is none where it is missing."""
+        found = {"not enough trials to tell how much they vary": self.spread}
+        workers = self.spans["workers"]
+        if need.workers not in workers.levels and not workers.flat:
+            found[TOO_FEW.format("counts of workers")] = self.worker_spread
+        network = (need.parameters, need.activation_values_per_sample)
+        if network not in self.networks:
+            found[TOO_FEW.format("networks")] = self.network_spread
+        return found
 
 
 def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] = ()) -> MemoryModel:
@@ -133,7 +162,7 @@ def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] =
         CannotFit: too few trials.
     """
     curve = fit_curve(rows, intervals=True)
-    left_out, residuals = _held_out(rows)
+    left_out, residuals, of_profiles, of_networks = _held_out(rows)
     batches = rows["batch_size"].to_numpy(float)
     spread = spread_of(residuals, batches, "batch sizes left out one at a time")
     if spread is None:
@@ -156,6 +185,9 @@ def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] =
         spans=spans,
         datasets=tuple(sorted(rows["dataset"].astype(str).unique())),
         spread=spread,
+        worker_spread=spread_of(of_profiles, rows["workers"].to_numpy(float), "counts of workers left out"),
+        network_spread=spread_of(of_networks, rows[NETWORK[1]].to_numpy(float), "networks left out"),
+        networks=tuple(sorted({(float(p), float(a)) for p, a in rows[list(NETWORK)].to_numpy(float)})),
         held_out=left_out,
         records=table.records_of(rows),
         notes=table.group_notes(rows, varied),
@@ -221,11 +253,12 @@ def _why_missing(name: str, rows: pd.DataFrame) -> str:
     return "the records cannot tell it from the terms before it"
 
 
-def _held_out(rows: pd.DataFrame) -> tuple[tuple[HeldOut, ...], Array]:
-    """Errors by batch size and by profile, and the residuals of the batch sizes left out."""
+def _held_out(rows: pd.DataFrame) -> tuple[tuple[HeldOut, ...], Array, Array, Array]:
+    """Errors by batch size and by profile, and the residuals of batch sizes, profiles and networks left out."""
     by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, _fitted)
-    by_profile, _ = leave_out(rows, PROFILE, OUTCOME, CELLS, _fitted)
-    return (by_batch, by_profile), residuals
+    by_profile, of_profiles = leave_out(rows, PROFILE, OUTCOME, CELLS, _fitted)
+    _, of_networks = leave_out(rows, NETWORK, OUTCOME, CELLS, _fitted)
+    return (by_batch, by_profile), residuals, of_profiles, of_networks
 
 
 def _fitted(rows: pd.DataFrame) -> Fitted:

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.analysis.capacity.fleets import MachineType, Plan, Work, least_cost
 from harness.analysis.capacity.machines import Machine, resolve_machine
 from harness.analysis.capacity.models import CapacityModels
-from harness.analysis.capacity.prediction import Basis, Prediction
+from harness.analysis.capacity.prediction import Basis, Prediction, worst
 from harness.analysis.capacity.questions import Fleet, FleetJob
 from harness.analysis.capacity.rates import SPLIT
 from harness.analysis.capacity.runs import Run, run_of
@@ -103,8 +103,14 @@ def answer_fleet(models: CapacityModels, question: Fleet, relative_to: Path | No
         machines=tuple(_machines(plan, types, names, question.horizon)),
         reasons=_reasons(plan, question, names, options),
         options=tuple(options),
-        basis=max((one.run.time.basis for one in used), key=list(Basis).index, default=Basis.MEASURED),
+        basis=worst(basis for one in used for basis in _bases(one, machines)),
     )
+
+
+def _bases(option: Option, machines: list[Machine]) -> list[Basis]:
+    """Of what a plan rests on: the time, and where the machine has a limit the memory."""
+    limited = any(one.name == option.machine and one.memory_bytes is not None for one in machines)
+    return [option.run.time.basis, *([option.run.memory.basis] if limited else [])]
 
 
 def _names(question: Fleet) -> list[str]:

@@ -64,11 +64,9 @@ class Run:
 
 def at_most(one: Prediction, limit: float) -> Verdict:
     """Whether a quantity is at most `limit`: decided where its whole interval lies on one side."""
-    if one.low is None or one.high is None:
-        return Verdict.CANNOT_BE_TOLD
-    if one.high <= limit:
-        return Verdict.YES
-    return Verdict.NO if one.low > limit else Verdict.CANNOT_BE_TOLD
+    if one.low is not None and one.low > limit:
+        return Verdict.NO
+    return Verdict.YES if one.high is not None and one.high <= limit else Verdict.CANNOT_BE_TOLD
 
 
 def memory_of(
@@ -111,8 +109,8 @@ def run_of(
     training = product("training_s", "s", [steps, step_s])
     time = total("time_s", "s", [starting, training]) if starting.estimate is not None else training
     if starting.estimate is None and time.estimate is not None:
-        reasons = (*time.reasons, f"start-up is not in it: {'; '.join(starting.reasons)}")
-        time = replace(time, quantity="time_s", reasons=reasons)
+        reasons = (*time.reasons, f"no upper end, since start-up is not in it: {'; '.join(starting.reasons)}")
+        time = replace(time, quantity="time_s", high=None, reasons=reasons)
     return Run(
         job=job,
         machine=machine,

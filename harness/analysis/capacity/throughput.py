@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.capacity import rows as table
-from harness.analysis.capacity.heldout import Fitted, HeldOut, Spread, leave_out, spread_of, spread_of_fit
+from harness.analysis.capacity.heldout import (
+    Fitted,
+    HeldOut,
+    Spread,
+    leave_out,
+    spread_of,
+    spread_of_fit,
+    widest,
+)
 from harness.analysis.capacity.prediction import CONFIDENCE, Basis, Prediction, Span, refused, worst
 from harness.analysis.capacity.regression import Array, CannotFit, Fit, fit_terms, independent, needed
 from harness.analysis.capacity.scaling import Borrowed, Scaling
@@ -38,6 +46,7 @@ LEVELS_FOR_GROWTH = 5
 PROFILE = ("profile", "workers")
 """A study may vary the threads of one profile: those are left out like profiles."""
 CELLS = ("batch_size", *PROFILE)
+TOO_FEW_WORKERS = "fewer than three counts of workers could be left out to tell how far another lies from the curve"
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class ThroughputModel:
         left_out_terms: name -> why there is no such term.
         spans: levels of `batch_size` and `workers`.
         spread: behind the prediction intervals; None where the trials give none.
+        worker_spread: the same from counts of workers left out, behind those of counts that were not measured; None
+            with fewer than three that could be left out.
         held_out: errors of left-out batch sizes and profiles.
         records: ids of its trials.
         notes: what a reader must know.
@@ -91,6 +102,7 @@ class ThroughputModel:
     left_out_terms: dict[str, str]
     spans: dict[str, Span]
     spread: Spread | None
+    worker_spread: Spread | None
     held_out: tuple[HeldOut, ...]
     records: tuple[str, ...]
     notes: tuple[str, ...]
@@ -121,8 +133,13 @@ class ThroughputModel:
             reasons.append("no interval: not enough trials to tell how much they vary")
         elif math.isnan(extra):
             reasons.append("no interval: one framework lends its scaling")
+        elif borrowed is None and workers not in self.curve.worker_levels and self.worker_spread is None:
+            reasons.append(f"no interval: {TOO_FEW_WORKERS}")
         else:
-            own = math.log(self.spread.factor(confidence, outside=basis is Basis.EXTRAPOLATION))
+            spreads = [self.spread]
+            if borrowed is None and workers not in self.curve.worker_levels and self.worker_spread is not None:
+                spreads.append(self.worker_spread)
+            own = widest(spreads, confidence, outside=basis is Basis.EXTRAPOLATION)
             factor = math.exp(math.hypot(own, extra))
             ends = (estimate / factor, estimate * factor)
         return Prediction(OUTCOME, "1/s", estimate, *ends, confidence, basis, tuple(reasons), self.records)
@@ -157,7 +174,7 @@ def fit_throughput(
         return fit_curve(kept, borrowed).values
 
     by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, fitted)
-    by_profile, _ = leave_out(rows, PROFILE, OUTCOME, CELLS, fitted)
+    by_profile, of_profiles = leave_out(rows, PROFILE, OUTCOME, CELLS, fitted)
     spread = spread_of(residuals, rows["batch_size"].to_numpy(float), "batch sizes left out one at a time")
     if spread is None:
         own = np.log(rows[OUTCOME].to_numpy(float)) - np.log(curve.values(rows))
@@ -173,6 +190,7 @@ def fit_throughput(
         left_out_terms={name: _why_missing(name, rows) for name in names if name not in curve.fit.names},
         spans=spans,
         spread=spread,
+        worker_spread=spread_of(of_profiles, rows["workers"].to_numpy(float), "counts of workers left out"),
         held_out=(by_batch, by_profile),
         records=table.records_of(rows),
         notes=table.group_notes(rows, varied),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ from harness.analysis.claims.model import Claim
 from harness.analysis.claims.parts import Comparison, Measured, NotComparable, question
 from harness.analysis.claims.selection import Group, select
 from harness.analysis.columns import cost_column
+from harness.analysis.inference.grain import evaluated_every
 from harness.errors import DlgaugeError
 from harness.records import Record, cost_to_threshold
 from harness.records.summary_keys import SUMMARY_KEYS
@@ -200,7 +202,8 @@ def _measured(outcome: str, group: Group, notes: list[str]) -> Measured:
                 f"cell {one.name!r}: {outcome} was not measured in {sum(missing.values())} of its records: {listed}"
             )
         cells[one.name] = values
-    return Measured(outcome, cells, _grain(outcome, str(group.conditions.get("dataset"))))
+    grain = _steps_grain(outcome, group) or _grain(outcome, str(group.conditions.get("dataset")))
+    return Measured(outcome, cells, grain)
 
 
 def _values(outcome: str, one: CellRecords) -> tuple[dict[int, float], Counter[str]]:
@@ -231,6 +234,18 @@ def _from_record(outcome: str, path: Path) -> tuple[float, str | None]:
         return math.nan, error.what
     value = getattr(found, cost[0])
     return (math.nan, found.reasons.get(cost[0])) if value is None else (float(value), None)
+
+
+def _steps_grain(outcome: str, group: Group) -> float:
+    """Of steps to an accuracy the largest distance of evaluations among the records; 0 of all other outcomes."""
+    cost = cost_column(outcome)
+    if cost is None or cost[0] != "steps":
+        return 0.0
+    found = 0.0
+    for path in {str(path) for one in group.cells for path in one.rows["path"].tolist()}:
+        with contextlib.suppress(DlgaugeError):
+            found = max(found, evaluated_every(Record.read(Path(path)).specification))
+    return found
 
 
 @cache

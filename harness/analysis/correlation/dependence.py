@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.correlation.alignment import group_means
 from harness.analysis.correlation.associations import EXPLAINED, too_few_blocks
-from harness.analysis.correlation.effects import slopes_of_blocks
+from harness.analysis.correlation.effects import fits_of_blocks
 from harness.analysis.correlation.factors import Factor, indicator_columns
 from harness.analysis.correlation.jackknife import FEWEST_BLOCKS, over_blocks
 from harness.analysis.correlation.scopes import POOLED, Scope, logarithm_if_positive
@@ -30,7 +29,8 @@ class Profiles:
     """An outcome over the levels of a factor, block by block.
 
     Attributes:
-        values: (blocks, levels), natural logarithms where `logarithmic`; only blocks that tell every level.
+        values: (blocks, levels), natural logarithms where `logarithmic`; only blocks that tell every level, the other
+            factors at their mean over all trials.
         logarithmic: whether all values of the outcome are positive.
         trials: trials with the outcome.
     """
@@ -81,11 +81,10 @@ def profiles(scope: Scope, factor: Factor, keys: Sequence[str]) -> dict[str, Pro
         held = held - held.mean(axis=0)
         blocks = np.unique(scope.blocks[mask], return_inverse=True)[1]
         at_level = (codes[:, None] == np.arange(len(factor.levels))[None, 1:]).astype(float)
-        slopes = slopes_of_blocks(at_level, held, values, blocks)
-        relative = np.concatenate([np.zeros((len(slopes), 1, values.shape[1])), slopes], axis=1)
-        # The height of a block's profile: through the mean of its trials.
-        heights = group_means(values - relative[blocks, codes], blocks, len(slopes))
-        table = relative + heights[:, None, :]
+        # The constant is the outcome at the first level where the others are at their mean over all trials: in a block
+        # that lacks some of its trials that is not the mean of those it has.
+        fits = fits_of_blocks(at_level, held, values, blocks)
+        table = np.concatenate([fits[:, :1], fits[:, :1] + fits[:, 1:]], axis=1)
         for place, key in enumerate(own):
             complete = table[np.isfinite(table[:, :, place]).all(axis=1), :, place]
             found[key] = Profiles(complete, numbers[place][1], int(mask.sum()))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOT_POSITIVE = "a value is not positive: there are no ratios"
+NO_SPREAD = "the change is the same in every block"
 ESTIMABLE = 1e-6
 LARGEST_PRODUCTS = 20_000_000
 """Numbers that are held at once while the normal equations of blocks are made (160 MB)."""
@@ -111,6 +112,16 @@ def slopes_of_blocks(
 ) -> NDArray[np.float64]:
     """(blocks, c, m) coefficients of `columns` in each block's own fit; NaN where the block cannot tell one.
 
+    Args: as of `fits_of_blocks`.
+    """
+    return fits_of_blocks(columns, others, values, blocks)[:, 1:]
+
+
+def fits_of_blocks(
+    columns: NDArray[np.float64], others: NDArray[np.float64], values: NDArray[np.float64], blocks: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(blocks, 1 + c, m) constant and coefficients of `columns` in each block's own fit; NaN where it cannot tell one.
+
     Args:
         columns: (n, c) of interest.
         others: (n, k) held constant beside them; a constant is added.
@@ -129,7 +140,7 @@ def slopes_of_blocks(
         rows = order[edges[first] : edges[last]]
         parts.append(_solved(design[rows], values[rows], edges[first:last] - edges[first]))
         first = last
-    return np.concatenate(parts)[:, 1 : 1 + columns.shape[1]]
+    return np.concatenate(parts)[:, : 1 + columns.shape[1]]
 
 
 def _solved(design: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -197,6 +208,7 @@ def _effect(
         p = _number(spread.p)
     if not float(spread.standard_error) > ROUNDING * scale:
         p = None  # what spread there is comes from rounding
+        reason = reason or NO_SPREAD
     return Effect(
         id="",
         scope=scope,

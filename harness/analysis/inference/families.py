@@ -129,7 +129,8 @@ def _family(rows: RowSet, outcome: str, asked: Options) -> Family:
     wanted = [(row, reference) for row in others]
     all_pairs = len(rows.rows) <= MOST_ROWS
     wanted += [(second, first) for first, second in combinations(others, 2)] if all_pairs else []
-    pairs = [new_pair(outcome, *both, asked.margin, bootstrap=asked.bootstrap) for both in wanted]
+    most = math.comb(len(rows.rows), 2)
+    pairs = [new_pair(outcome, *both, asked.margin, bootstrap=asked.bootstrap, comparisons=most) for both in wanted]
     tested = sum(pair.test is not None for pair in pairs)
     comparisons = tested if all_pairs else (tested + 1) * tested // 2
     corrected = _corrected(pairs, comparisons)

@@ -15,7 +15,7 @@ from harness.analysis.inference.bounds import BCA_SHOWN_FROM, Bounds, bca_bounds
 from harness.analysis.inference.equivalence import Equivalence, equivalence_p
 from harness.analysis.inference.grain import grain_deviation
 from harness.analysis.inference.planning import LEVEL, fewest_blocks, more_blocks
-from harness.analysis.inference.sign_flips import SignFlips, sign_flip_test, smallest_p
+from harness.analysis.inference.sign_flips import SignFlips, draws_for, sign_flip_test, smallest_p
 from harness.analysis.references import TrialReference
 
 DIFFERENT = "different"
@@ -89,7 +89,13 @@ class Pair:
 
 
 def new_pair(
-    outcome: str, row: tuple[str, Cell], reference: tuple[str, Cell], margin: float | None, *, bootstrap: bool = True
+    outcome: str,
+    row: tuple[str, Cell],
+    reference: tuple[str, Cell],
+    margin: float | None,
+    *,
+    bootstrap: bool = True,
+    comparisons: int = 1,
 ) -> Pair:
     """The numbers of a pair, still without a verdict: Holm's method needs all pairs of the family.
 
@@ -98,6 +104,7 @@ def new_pair(
         row, reference: names and cells.
         margin: of equivalence, as a fraction; None where it is not asked for.
         bootstrap: whether the BCa interval is worked out where it is not the one shown.
+        comparisons: how many the family has at most: it decides how many flips are drawn.
     """
     (name, cell), (other_name, other) = row, reference
     names = (name, other_name)
@@ -118,7 +125,7 @@ def new_pair(
         log_sd=sd,
         t=_of_ratio(t_bounds(logs, floor)),
         bca=_of_ratio(bca_bounds(logs)) if bootstrap or n >= BCA_SHOWN_FROM else NOT_ASKED,
-        test=sign_flip_test(logs) if n else None,
+        test=sign_flip_test(logs, draws_for(comparisons, LEVEL)) if n else None,
         d_z=mean / sd if mean is not None and sd else None,
         equivalence=Equivalence(margin, equivalence_p(logs, margin, floor)) if margin is not None and n else None,
         reason=found.reason or "",

@@ -87,6 +87,10 @@ def test_a_trial_that_ran_out_of_memory_decides_too(tmp_path: Path) -> None:
     assert found.verdict == "does not fit"
     assert "ran out of memory under a limit of" in found.evidence[0]
     assert asked(models, ask="fit", job=JOB, profile=machine(memory=limit + 1)).verdict == "fits"
+    # Another optimizer keeps other values: what ran out is no trial of just this job.
+    manifest["specification"]["setting"]["optimizer"] = {"kind": "adam"}
+    path.write_text(json.dumps(manifest))
+    assert asked(models, ask="fit", job={**JOB, "optimizer": "sgd"}, profile=machine(memory=limit)).verdict == "fits"
 
 
 def test_a_framework_that_was_never_measured_is_refused_with_what_was(models: CapacityModels) -> None:
@@ -152,6 +156,17 @@ def test_a_deadline_within_the_interval_cannot_be_told(models: CapacityModels) -
     (one,) = size(models, [machine()], deadline=exact).candidates
     assert one.in_time is Verdict.CANNOT_BE_TOLD
     assert one.standing == "cannot be told whether it is in time"
+
+
+def test_without_a_start_up_a_deadline_can_be_missed_but_not_met() -> None:
+    rows = [{**one, "import_time_s": math.nan} for one in simulated.study(Truth(), 1)]
+    models, profile = fit_models(simulated.observed(rows)), machine(name="large", cpus=2)
+    training_s = 10_000 * 128 / Truth().samples_per_s(128, 2)
+    (one,) = size(models, [profile], deadline=1.2 * training_s).candidates
+    assert one.in_time is Verdict.CANNOT_BE_TOLD
+    assert any("start-up is not in it" in reason for reason in one.run.time.reasons)
+    (one,) = size(models, [profile], deadline=0.8 * training_s).candidates
+    assert one.in_time is Verdict.NO
 
 
 def test_pack_counts_by_memory_and_measured_interference(models: CapacityModels) -> None:

@@ -176,3 +176,31 @@ def test_prediction_intervals_hold_a_new_trial_as_often_as_they_say(level_sd: fl
             inside += found.low <= new <= found.high
             total += 1
     assert inside / total >= 0.9
+
+
+def test_intervals_of_a_network_that_was_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every network has 5 % of its own, common to all its batch sizes: these, left out, do not know of it."""
+    sizes = {"a": (1e5, 1e4), "b": (2e5, 3e4), "c": (8e5, 2e4), "d": (4e5, 6e4), "new": (3e5, 2.5e4)}
+    for name, (parameters, values) in sizes.items():
+        monkeypatch.setitem(simulated.NETWORKS, name, (parameters, values, "mnist"))
+    truth, inside, asked = Truth(bytes_per_parameter=16), 0, 0
+    for draw in range(12):
+        chance = np.random.default_rng(draw)
+        own = {name: math.exp(chance.normal(0, 0.05)) for name in sizes}
+        rows = simulated.study(truth, draw, workloads=("a", "b", "c", "d"), blocks=2)
+        model = memory_alone(
+            [{**one, "peak_memory_bytes": one["peak_memory_bytes"] * own[one["workload"]]} for one in rows]
+        )
+        for batch in (32, 128, 512):
+            predicted = model.predict(need(batch, workload="new"))
+            assert predicted.low is not None and predicted.high is not None
+            new = truth.memory_bytes("new", batch, 2) * own["new"] * math.exp(chance.normal(0, 0.01))
+            inside += predicted.low <= new <= predicted.high
+            asked += 1
+    assert inside >= 0.85 * asked, (inside, asked)
+
+
+def test_two_counts_of_workers_give_no_interval_of_memory_at_a_third() -> None:
+    predicted = memory_alone(simulated.study(Truth(), 4, cpus=(1, 2))).predict(need(64, workers=4))
+    assert (predicted.low, predicted.high) == (None, None)
+    assert any("three counts of workers" in reason for reason in predicted.reasons)

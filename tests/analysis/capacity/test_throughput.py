@@ -188,3 +188,32 @@ def test_jobs_side_by_side_with_none_alone_are_named() -> None:
     (omitted,) = found.omitted["samples_per_s"]
     assert omitted.records == ("unmeasured",)
     assert missing.why == "the trials side by side have none alone of the same job to compare with"
+
+
+def test_intervals_at_a_count_of_workers_that_was_not_measured() -> None:
+    """Every count has 5 % of its own: residuals of batch sizes left out, all at measured counts, do not know of it."""
+    inside = asked = 0
+    truth = Truth(contention=0.08)
+    for draw in range(12):
+        chance = np.random.default_rng(1000 + draw)
+        own = {n: math.exp(chance.normal(0, 0.05)) for n in (1, 2, 3, 4, 8)}
+        rows = [
+            {**one, "samples_per_s": one["samples_per_s"] * own[n]}
+            for n in (1, 2, 4, 8)
+            for one in simulated.study(truth, draw, cpus=(n,), blocks=3)
+        ]
+        model = rate_alone(rows)
+        for batch in (32, 128, 512):
+            predicted = model.predict(batch, 3)
+            assert predicted.low is not None and predicted.high is not None
+            new = truth.samples_per_s(batch, 3) * own[3] * math.exp(chance.normal(0, 0.01))
+            inside += predicted.low <= new <= predicted.high
+            asked += 1
+    assert inside >= 0.85 * asked, (inside, asked)
+
+
+def test_two_counts_of_workers_give_no_interval_at_a_third() -> None:
+    predicted = rate_alone(simulated.study(Truth(), 4, cpus=(1, 2))).predict(64, 4)
+    assert predicted.estimate is not None
+    assert (predicted.low, predicted.high) == (None, None)
+    assert any("three counts of workers" in reason for reason in predicted.reasons)

@@ -246,6 +246,16 @@ def test_a_cost_to_an_accuracy_is_worked_out_from_the_records(tmp_path: Path) ->
     assert "was not reached" in not_comparable(never)
 
 
+def test_equal_steps_to_an_accuracy_are_known_to_an_evaluation_and_no_better(tmp_path: Path) -> None:
+    for framework in TWO:
+        for seed in (1, 2, 3):
+            write_record(tmp_path, framework, seed, setting={"evaluation": {"every_steps": 100, "batch_size": 100}})
+    relation = {"kind": "threshold", "value": 200, "tolerance": 1}
+    (one,) = evaluate_claim(claim(relation, TWO, "steps_to:90"), observations(tmp_path))
+    assert (one.verdict, one.parts[0].value) == (Verdict.UNDECIDED, 200)
+    assert one.parts[0].low_95 is not None and one.parts[0].low_95 < 199
+
+
 def test_an_untestable_finding_says_why() -> None:
     one = verdict(claim({"kind": "untestable", "why": "no such thing is recorded"}, outcome=None), pair())
     assert not_comparable(one) == "no such thing is recorded"

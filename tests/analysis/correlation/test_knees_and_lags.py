@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.analysis.correlation.dependence import dependences
 from harness.analysis.correlation.factors import find_factors
 from harness.analysis.correlation.knees import Knee, knees, saturation, segments
 from harness.analysis.correlation.lags import CORES, effective_windows, lag_of, lags, lags_of_run
@@ -36,6 +37,33 @@ def bend(curve: np.ndarray, noise: float = 0.01, blocks: int = 5) -> Knee:
     factors, _ = find_factors(frame, ["framework", "batch_size"])
     (found,) = knees(make_scopes(frame, [one.name for one in factors]), ["samples_per_s"])
     return found
+
+
+def test_a_curve_by_level_holds_the_others_at_their_mean_in_incomplete_blocks() -> None:
+    """Three of six blocks lost most trials with 2 CPUs, which are three times as fast: the curve is not theirs."""
+    chance = np.random.default_rng(0)
+    rows = [
+        {
+            "trial": f"{block}-{batch:g}-{cpus}",
+            "block": block,
+            "framework": "a",
+            "batch_size": batch,
+            "cpus": float(cpus),
+            "samples_per_s": 100 * batch**0.5 * (3 if cpus == 2 else 1) * np.exp(chance.normal(0, 0.01)),
+        }
+        for block in range(1, 7)
+        for batch in LEVELS[:4]
+        for cpus in (1, 2)
+        if block > 3 or cpus == 1 or batch == LEVELS[0]
+    ]
+    frame = pd.DataFrame(rows)
+    factors, _ = find_factors(frame, ["framework", "batch_size", "cpus"])
+    scopes = make_scopes(frame, [one.name for one in factors])
+    curve = next(one for one in dependences(scopes, ["samples_per_s"]) if one.factor == "batch_size")
+    share = float((frame["cpus"] == 2).mean())
+    assert curve.means == pytest.approx(100 * LEVELS[:4] ** 0.5 * 3**share, rel=0.01)
+    assert curve.blocks == 6
+    assert all(high / low < 1.05 for low, high in zip(curve.lows, curve.highs, strict=True))
 
 
 def test_a_saturating_curve_is_found_with_its_point_of_90_percent() -> None:

@@ -225,6 +225,18 @@ def test_equal_accuracies_are_known_to_an_image_and_no_better(tmp_path: Path) ->
     assert wide.verdict == "equivalent"
 
 
+def test_equal_steps_to_an_accuracy_are_known_to_an_evaluation_and_no_better(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        for framework in ("torch", "caffe"):
+            write_record(tmp_path, framework, seed, setting={"evaluation": {"every_steps": 100, "batch_size": 100}})
+    wanted = ("steps_to:50",)
+    (pair,) = only(judged(tmp_path, columns=wanted, outcomes=wanted)).pairs
+    assert (pair.ratio, pair.log_sd) == (1.0, 0.0)
+    assert pair.grain_sd == pytest.approx(0.5 * math.sqrt(2 / 12))  # reached at step 200, evaluated every 100
+    assert pair.t.low is not None and pair.t.high is not None
+    assert pair.t.low < 1 < pair.t.high
+
+
 def test_zero_has_no_ratio(tmp_path: Path) -> None:
     for seed in (1, 2):
         write_record(tmp_path, "torch", seed)
@@ -277,3 +289,15 @@ def test_an_empty_comparison_judges_nothing() -> None:
     found = judge(compare([]), Options(fronts=True))
     assert (found.families, found.fronts, found.alone, found.problems) == ((), (), (), ())
     assert row_sets(compare([])) == ((), ())
+
+
+def test_a_family_of_many_pairs_can_be_decided_by_drawn_flips(tmp_path: Path) -> None:
+    """34 rows are 561 pairs: of 9,999 flips the smallest p, corrected, would be 0.056 whatever the blocks show."""
+    for seed in range(1, 16):
+        for index in range(34):
+            summary = {"training_time_s": (1 + 0.5 * index) * (1 + 0.001 * NOISE[seed % len(NOISE)])}
+            rate = {"learning_rate": {"policy": "FIX", "k0": 0.001 * (1 + index)}}
+            write_record(tmp_path, "torch", seed, summary=summary, setting=rate, varied=rate, samples=False)
+    family = only(judged(tmp_path, bootstrap=False))
+    assert family.comparisons == 561
+    assert {pair.verdict for pair in family.pairs} == {"different"}

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from harness.analysis.inference.sign_flips import DRAWN, EXACT_UP_TO, sign_flip_test, smallest_p
+from harness.analysis.inference.sign_flips import DRAWN, EXACT_UP_TO, MOST_DRAWN, draws_for, sign_flip_test, smallest_p
 
 
 def by_hand(values: list[float]) -> float:
@@ -53,10 +53,24 @@ def test_many_blocks_are_drawn_and_p_is_never_zero() -> None:
     signs = np.array(flips(EXACT_UP_TO + 1))
     exact = float(np.mean(np.abs(signs @ values) >= abs(values.sum()) - 1e-12))
     assert found.p == pytest.approx(exact, abs=4 * (exact * (1 - exact) / DRAWN) ** 0.5)
-    assert sign_flip_test([1.0] * 40).p == 1 / (1 + DRAWN) == smallest_p(40)
+    assert sign_flip_test([1.0] * 39 + [-1e-3]).p == 1 / (1 + DRAWN)
     assert sign_flip_test(values.tolist()) == found
 
 
 def test_nothing_cannot_be_tested() -> None:
     with pytest.raises(ValueError, match="no values"):
         sign_flip_test([])
+
+
+@pytest.mark.parametrize("n", [14, 20, 40])
+def test_of_one_sign_p_is_exact_for_any_number_of_blocks(n: int) -> None:
+    found = sign_flip_test([-1.0 - 0.01 * i for i in range(n)])
+    assert found.exact and found.p == smallest_p(n) == 2 / 2**n
+
+
+@pytest.mark.parametrize("comparisons", [561, 4950])
+def test_enough_flips_are_drawn_for_a_family_of_many_comparisons(comparisons: int) -> None:
+    values = [1.0] * 39 + [-1e-3]
+    assert comparisons * sign_flip_test(values).p > 0.05
+    assert comparisons * sign_flip_test(values, draws_for(comparisons, 0.05)).p < 0.05
+    assert draws_for(1, 0.05) == DRAWN and draws_for(10**6, 0.05) == MOST_DRAWN
