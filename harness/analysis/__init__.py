@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from harness.analysis.columns import DEFAULT_KEYS, Column, all_keys
-from harness.analysis.comparison import Cell, Comparison, Excluded, Ratio, TrialReference, Value, compare
+from harness.analysis.comparing import compare
+from harness.analysis.comparison import Cell, Comparison, Excluded, Ratio, Value
+from harness.analysis.references import TrialReference
 from harness.analysis.statistics import PairedRatio, Statistics, summarise
 
 __all__ = [

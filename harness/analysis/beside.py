@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.cells import CellKey, cell_key, group_into_cells, seed_of
 from harness.analysis.statistics import PairedRatio, paired_ratio
-from harness.study.roles import is_canary, is_second_arm
+from harness.study.roles import CANARY
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -108,11 +108,13 @@ class Drift:
 def a_a_pairs(records: Iterable[Record]) -> tuple[ArmPair, ...]:
     """The A/A pairs among the records of one study, in the order of their cells; completed trials only."""
     completed = [record for record in records if record.termination == COMPLETED]
+    second_arms = [record for record in completed if record.role not in (None, CANARY)]
+    if not second_arms:
+        return ()
     first = group_into_cells(completed)
     second: dict[CellKey, list[Record]] = {}
-    for record in sorted(completed, key=lambda record: record.started_at):
-        if is_second_arm(record.specification):
-            second.setdefault(cell_key(record), []).append(record)
+    for record in sorted(second_arms, key=lambda record: record.started_at):
+        second.setdefault(cell_key(record), []).append(record)
     ordered = [*(key for key in first if key in second), *(key for key in second if key not in first)]
     return tuple(_pair(key, first.get(key, []), second[key]) for key in ordered)
 
@@ -143,12 +145,12 @@ def _number(value: Any) -> float | None:
 def drifts(records: Iterable[Record]) -> tuple[Drift, ...]:
     """What the canaries of one study say, one `Drift` for each kind and machine."""
     found: dict[CellKey, list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.started_at):
-        if is_canary(record.specification):
-            found.setdefault(cell_key(record), []).append(record)
+    canaries = [record for record in records if record.role == CANARY]
+    for record in sorted(canaries, key=lambda record: record.started_at):
+        found.setdefault(cell_key(record), []).append(record)
     return tuple(
-        Drift(key, int((canaries[0].specification.get("setting") or {}).get("steps", 0)), tuple(map(_run, canaries)))
-        for key, canaries in found.items()
+        Drift(key, int((runs[0].specification.get("setting") or {}).get("steps", 0)), tuple(map(_run, runs)))
+        for key, runs in found.items()
     )
 
 

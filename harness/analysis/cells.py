@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis.host import describe_host, host_identity
 from harness.schedules import PolicyError, plain_values
 from harness.study.matrix import short_value
-from harness.study.roles import ROLE_KEYS, of_the_matrix
+from harness.study.roles import ROLE_KEYS
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -176,7 +176,7 @@ def group_into_cells(records: Iterable[Record]) -> dict[CellKey, list[Record]]:
     A seed can have several records in one cell: trials whose specifications differ in a time limit are two trials.
     Second arms of A/A pairs and canaries are passed over (`harness.analysis.beside`).
     """
-    records = [record for record in records if of_the_matrix(record.specification)]
+    records = [record for record in records if record.role is None]
     cells: dict[CellKey, list[Record]] = {}
     known: dict[Hashable, CellKey] = {}
     for record in records:

@@ -6,12 +6,14 @@ of the profile's `price_per_hour`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.records.compact_columns import TRAIN_ENERGY
 from harness.records.cost import ENERGY_KEYS
 from harness.records.reading import number
+from harness.records.shared_values import shared_values
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -50,12 +52,21 @@ class Derived:
     parts: tuple[str, ...] = ()
 
 
-def derived(key: str, record: Record) -> Derived:
-    """The quantity `key` of `DERIVED` of a record."""
+def derived_of(key: str, records: Iterable[Record]) -> list[Derived]:
+    """The quantity `key` of `DERIVED` of each record; what records share is looked up once."""
     if key == TRAINING_JOULES:
-        return training_joules(record)
+        return shared_values(records, (TRAIN_ENERGY, "not_measured"), training_joules)
+    every = list(records)
+    prices = shared_values(every, ("specification",), _price_per_hour)
+    return [_price(key, record, price) for record, price in zip(every, prices, strict=True)]
+
+
+def _price_per_hour(record: Record) -> float | None:
     profile = record.specification.get("profile")
-    price = number(profile.get("price_per_hour")) if isinstance(profile, Mapping) else None
+    return number(profile.get("price_per_hour")) if isinstance(profile, Mapping) else None
+
+
+def _price(key: str, record: Record, price: float | None) -> Derived:
     if price is None:
         return Derived(None, NO_PRICE)
     seconds = _trial_seconds(record.manifest) if key == TRIAL_PRICE else number(record.summary.get("training_time_s"))

@@ -13,16 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.cell_values import NO_REASON, code_hash
 from harness.analysis.cells import conditions_of, group_into_cells, seed_of
-from harness.analysis.comparison import (
-    COMPLETED,
-    UNKNOWN,
-    Excluded,
-    TrialReference,
-    code_hash,
-    excluded_record,
-    reference_to,
-)
+from harness.analysis.comparison import COMPLETED, UNKNOWN, Excluded, excluded_record
 from harness.analysis.factors import (
     FACTORS,
     IDENTITY_FACTORS,
@@ -35,12 +28,17 @@ from harness.analysis.factors import (
     targets_of,
     varied_columns,
 )
+from harness.analysis.references import TrialReference, reference_to
 from harness.errors import StoreError
+from harness.garbage import collector_paused
 from harness.records import SUMMARY_KEYS, Record, Store
-from harness.study.roles import is_canary, is_second_arm
+from harness.records.summary_columns import summary_columns
+from harness.study.roles import CANARY
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 OWN = ("study", "trial", "repetition", "path", "started_at", "block", "seed", "label")
 """Columns that no two records share."""
@@ -55,8 +53,6 @@ LISTED_FACTORS = ("framework", "workload", "setting", "profile")
 
 SHARED_PARTS = ("specification", "varied", "framework", "profile_in_force", "host", "environment", "parity")
 """Keys of a manifest that all columns but `OWN` and the outcomes follow from."""
-
-NO_REASON = "no reason recorded"
 
 
 @dataclass(frozen=True)
@@ -116,15 +112,15 @@ def observe(records: Iterable[Record]) -> Observations:
 
     Canaries and second arms of A/A pairs are no observations of a study's cells (`harness.study.roles`).
     """
-    every = [record for record in records if not is_canary(record.specification)]
-    completed = [
-        record for record in every if record.termination == COMPLETED and not is_second_arm(record.specification)
-    ]
+    with collector_paused():
+        return _observe([record for record in records if record.role != CANARY])
+
+
+def _observe(every: Sequence[Record]) -> Observations:
+    completed = [record for record in every if record.termination == COMPLETED and record.role is None]
     counted = _counted(completed)
     paths = {record.path for record in counted}
-    rows = _Rows()
-    for record in counted:
-        rows.add(record)
+    rows = _Rows(counted)
     frame = rows.frame()
     return Observations(
         frame=frame,
@@ -161,17 +157,19 @@ def _counted(completed: Sequence[Record]) -> list[Record]:
 class _Rows:
     """Collects the rows; what several records share is worked out once."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: Sequence[Record]) -> None:
         self.varied_keys: dict[str, None] = {}
         self.not_measured: dict[str, Counter[str]] = {}
         self._own: dict[str, list[Any]] = {name: [] for name in OWN}
-        self._outcomes: list[list[float]] = []
         self._shared: list[_Shared] = []
         self._places: list[int] = []
         self._known: dict[Hashable, int] = {}
         self._networks: dict[str, NetworkCounts] = {}
+        for record in records:
+            self._add(record)
+        self._outcomes = self._outcomes_of(records)
 
-    def add(self, record: Record) -> None:
+    def _add(self, record: Record) -> None:
         seed = seed_of(record)
         values = (
             record.study,
@@ -189,8 +187,7 @@ class _Rows:
         self._places.append(place)
         if missing := self._shared[place].missing:
             for name in NETWORK_COUNTS:
-                self._note(name, missing)
-        self._outcomes.append(self._outcomes_of(record))
+                self._note(name, missing, 1)
 
     def _place(self, record: Record) -> int:
         token = record.sharing(*SHARED_PARTS)
@@ -222,38 +219,50 @@ class _Rows:
         self.varied_keys.update(dict.fromkeys(record.varied))
         return _Shared(columns, counts.missing)
 
-    def _outcomes_of(self, record: Record) -> list[float]:
-        summary, reasons = record.manifest["summary"], record.manifest["not_measured"]
-        values = []
-        for key in SUMMARY_KEYS:
-            value = summary.get(key)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                values.append(float(value))
-            else:
-                values.append(float("nan"))
-                self._note(key, str(reasons.get(key) or NO_REASON))
-        return values
+    def _outcomes_of(self, records: Sequence[Record]) -> dict[str, NDArray[np.float64]]:
+        """The columns of the summary's keys; why a value is NaN is noted."""
+        import numpy as np
 
-    def _note(self, key: str, reason: str) -> None:
+        told = [record.manifest["not_measured"] for record in records]
+        distinct = {id(one): one for one in told}  # compacted records share them
+        place = {number: index for index, number in enumerate(distinct)}
+        group = np.array([place[id(one)] for one in told], dtype=np.int64)
+        columns = {key: _as_floats(values) for key, values in summary_columns(records).items()}
+        for key, values in columns.items():
+            counts = np.bincount(group[np.isnan(values)], minlength=len(distinct))
+            for reasons, count in zip(distinct.values(), counts.tolist(), strict=True):
+                if count:
+                    self._note(key, str(reasons.get(key) or NO_REASON), count)
+        return columns
+
+    def _note(self, key: str, reason: str, rows: int) -> None:
         if key not in self.not_measured:
             self.not_measured[key] = Counter()
-        self.not_measured[key][reason] += 1
+        self.not_measured[key][reason] += rows
 
     def frame(self) -> pd.DataFrame:
-        import numpy as np
         import pandas as pd
 
         listed = [name for name in COLUMNS if name not in OWN]
         varied = dict.fromkeys(name for one in self._shared for name in one.columns if name not in listed)
         shared = pd.DataFrame([one.columns for one in self._shared], columns=[*listed, *varied])
-        values = np.array(self._outcomes, dtype=float).reshape(len(self._places), len(SUMMARY_KEYS))
         parts = [
             pd.DataFrame(self._own),
             shared.iloc[self._places].reset_index(drop=True),
-            pd.DataFrame(values, columns=list(SUMMARY_KEYS)),
+            pd.DataFrame(self._outcomes, columns=list(SUMMARY_KEYS)),
         ]
         whole = pd.concat(parts, axis=1)
         return whole[[*COLUMNS, *varied, *SUMMARY_KEYS]]
+
+
+def _as_floats(values: Sequence[Any]) -> NDArray[np.float64]:
+    """Numbers as floats, NaN for anything else."""
+    import numpy as np
+
+    if set(map(type, values)) <= {int, float, type(None)}:
+        return np.array(values, dtype=np.float64)
+    is_number = [isinstance(value, int | float) and not isinstance(value, bool) for value in values]
+    return np.array([value if ok else None for value, ok in zip(values, is_number, strict=True)], dtype=np.float64)
 
 
 def _varied(frame: pd.DataFrame, keys: Iterable[str]) -> tuple[str, ...]:

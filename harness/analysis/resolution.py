@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.cells import CellKey, group_into_cells, row_names, seed_of
 from harness.analysis.statistics import CONFIDENCE, seeds_for_precision, t_quantile
-from harness.study.roles import of_the_matrix
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -103,7 +102,7 @@ def resolution(records: Iterable[Record], difference: float) -> Resolution:
         records: of one study, one a trial; only completed ones count.
         difference: as a share, such as 0.03.
     """
-    every = [record for record in records if of_the_matrix(record.specification)]
+    every = [record for record in records if record.role is None]
     cells = group_into_cells(record for record in every if record.termination == COMPLETED)
     names = row_names(cells)
     judged: list[PairSpread] = []

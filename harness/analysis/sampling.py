@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.records.quality import SUMMARY_OF_QUALITY, quality_flags
+from harness.records.summary_columns import summary_columns
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -71,8 +72,8 @@ class Sampling:
 def sampling_of(records: Sequence[Record]) -> Sampling:
     """The quality of the sampling of these records."""
     told = [_part(record.manifest, "sampling") for record in records]
-    summaries = [record.manifest["summary"] for record in records]
-    skipped = list(_numbers(summary.get("ticks_skipped") for summary in summaries))
+    summaries = summary_columns(records, QUALITY_KEYS)
+    skipped = list(_numbers(summaries["ticks_skipped"]))
     return Sampling(
         trials=len(records),
         rate_hz=_worst(summaries, "sampling_rate_hz", min),
@@ -112,8 +113,8 @@ def _told(values: Iterable[float | None]) -> Iterable[float]:
     return (value for value in values if value is not None)
 
 
-def _worst(summaries: Sequence[Mapping[str, Any]], key: str, choose: Any) -> float | None:
-    found = list(_numbers(summary.get(key) for summary in summaries))
+def _worst(summaries: Mapping[str, Sequence[Any]], key: str, choose: Any) -> float | None:
+    found = list(_numbers(summaries[key]))
     return float(choose(found)) if found else None
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis.cells import CellKey, group_into_cells, row_names, seed_of
 from harness.analysis.references import TrialReference, reference_to
 from harness.analysis.statistics import PairedRatio, paired_ratio
-from harness.study.roles import of_the_matrix
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -117,7 +116,7 @@ def slowdowns(study: str, records: Iterable[Record]) -> Slowdowns:
         study: the study's name.
         records: of that study, one a trial (the repetition that counts).
     """
-    every = [record for record in records if of_the_matrix(record.specification)]
+    every = [record for record in records if record.role is None]
     cells = group_into_cells(record for record in every if record.termination == COMPLETED)
     side_by_side = [key for key in cells if _placement(key.specification)]
     jobs = {key: _job(key) for key in side_by_side}

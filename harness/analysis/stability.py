@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.host import logical_cpus
 from harness.analysis.statistics import Statistics, seeds_for_precision
+from harness.records.shared_values import shared_values
+from harness.records.summary_columns import summary_columns
 
 if TYPE_CHECKING:
     from harness.records import Record
@@ -77,15 +79,15 @@ def judge_stability(records: Sequence[Record], training_time: Statistics | None)
 
 
 def _foreign_share(records: Sequence[Record]) -> float | None:
-    shares = []
-    known: dict[Hashable, int | None] = {}
-    for record in records:
-        foreign = record.manifest["summary"].get("foreign_cores_mean")
-        token = record.sharing("host")
-        if token is None or token not in known:
-            host = record.manifest.get("host")
-            known[token] = logical_cpus(host) if isinstance(host, Mapping) else None
-        cpus = known[token]
-        if isinstance(foreign, int | float) and cpus:
-            shares.append(foreign / cpus)
+    every = summary_columns(records, ["foreign_cores_mean"])["foreign_cores_mean"]
+    shares = [
+        foreign / cpus
+        for foreign, cpus in zip(every, shared_values(records, ("host",), _cpus_of), strict=True)
+        if isinstance(foreign, int | float) and cpus
+    ]
     return sum(shares) / len(shares) if shares else None
+
+
+def _cpus_of(record: Record) -> int | None:
+    host = record.manifest.get("host")
+    return logical_cpus(host) if isinstance(host, Mapping) else None

@@ -168,12 +168,11 @@ def _print_plan(study: Study, plan: Plan) -> None:
 
 def _finish(asked: str, study: Study, store_path: Path, result: StudyResult) -> None:
     from harness.records import Store
-    from harness.study.roles import of_the_matrix
 
     if result.skipped:
         print(f"{result.skipped} trials had records already; --again runs them anew")
     records = Store(store_path).records(study.name)
-    if any(record.termination == "completed" and of_the_matrix(record.specification) for record in records):
+    if any(record.termination == "completed" and record.role is None for record in records):
         _print_results(study, store_path)
     for name, reason in result.left_out.items():
         print(f"left out: {name}: {reason}")

@@ -87,13 +87,19 @@ class Index:
         self.rows = int(self._file.metadata.num_rows)
         self._plain: dict[str, list[Any]] = {}
         self._shared: dict[str, SharedColumn] = {}
-        self._numbers: list[tuple[Any, ...]] | None = None
+        self._empty: set[str] = set()
+        self._numbers: dict[str, list[Any]] = {}
+        self._tuples: list[tuple[Any, ...]] | None = None
+        self._named_in_full: dict[int, bool] = {}
         self.readers: dict[str, Callable[[int], Any]] = {key: self._reader_of(key) for key in KEPT}
 
     def plain(self, name: str) -> list[Any]:
         """A column of numbers or text as a list, None for null."""
         if name not in self._plain:
-            self._plain[name] = _as_list(self._file.read(columns=[name]).column(0))
+            column = self._file.read(columns=[name]).column(0)
+            if column.null_count == len(column):
+                self._empty.add(name)
+            self._plain[name] = _as_list(column)
         return self._plain[name]
 
     def shared(self, name: str) -> SharedColumn:
@@ -111,6 +117,33 @@ class Index:
         if HOST in keys and codes[keys.index(HOST)] < 0:  # its machine is not told apart: all of it counts
             codes.append(self.shared(HOST).codes[row])
         return (id(self), *codes)
+
+    def numbers(self, key: str) -> list[Any]:
+        """The values of a key of the summary, None for null: whole numbers as such. They are shared: never change them.
+
+        They are all of it only for rows that are `in_columns`.
+        """
+        if key not in self._numbers:
+            reals, wholes = self.plain(float_column(key)), self.plain(integer_column(key))
+            if integer_column(key) in self._empty:
+                self._numbers[key] = reals
+            elif float_column(key) in self._empty:
+                self._numbers[key] = wholes
+            else:
+                pairs = zip(reals, wholes, strict=True)
+                self._numbers[key] = [real if whole is None else whole for real, whole in pairs]
+        return self._numbers[key]
+
+    def in_columns(self, row: int) -> bool:
+        """Whether a row's summary has the keys `SUMMARY_KEYS` and nothing but numbers: `numbers` tells all of it."""
+        return self._has_all_names(row) and self.shared(SUMMARY_OTHER).codes[row] < 0
+
+    def _has_all_names(self, row: int) -> bool:
+        names = self.shared(SUMMARY_NAMES)
+        code = names.codes[row]
+        if code not in self._named_in_full:
+            self._named_in_full[code] = names.value(row) == _KEYS
+        return self._named_in_full[code]
 
     def other(self, row: int, key: str) -> Any:
         """The value of a key that has no column of its own; `ABSENT` where the manifest has no such key."""
@@ -131,19 +164,15 @@ class Index:
         return rest if machine is ABSENT else {"machine": machine, **rest}
 
     def _summary_of(self, row: int) -> dict[str, Any]:
-        if self._numbers is None:
-            self._numbers = list(zip(*(self._numbers_of(key) for key in SUMMARY_KEYS), strict=True))
-        values: dict[str, Any] = dict(zip(SUMMARY_KEYS, self._numbers[row], strict=True))
+        if self._tuples is None:
+            self._tuples = list(zip(*(self.numbers(key) for key in SUMMARY_KEYS), strict=True))
+        values: dict[str, Any] = dict(zip(SUMMARY_KEYS, self._tuples[row], strict=True))
         other = self.shared(SUMMARY_OTHER).value(row)
         if other is not ABSENT:
             values.update(other)
-        names = self.shared(SUMMARY_NAMES).value(row)
-        return values if names == _KEYS else {key: values[key] for key in names}
-
-    def _numbers_of(self, key: str) -> list[Any]:
-        """The values of a key of the summary: whole numbers as such."""
-        pairs = zip(self.plain(float_column(key)), self.plain(integer_column(key)), strict=True)
-        return [real if whole is None else whole for real, whole in pairs]
+        if self._has_all_names(row):
+            return values
+        return {key: values[key] for key in self.shared(SUMMARY_NAMES).value(row)}
 
 
 class CompactManifest(Mapping[str, Any]):
@@ -195,6 +224,17 @@ class CompactManifest(Mapping[str, Any]):
         """Of each `train` phase the energies (`compact_columns.train_energy`)."""
         found: list[dict[str, Any]] = self._index.shared(TRAIN_ENERGY).value(self._row)
         return found
+
+    @property
+    def shared_specification(self) -> Mapping[str, Any]:
+        """The specification but for its seed, shared by all records that it fits: never change it."""
+        found: Mapping[str, Any] = self._index.shared(SPECIFICATION).value(self._row)
+        return found
+
+    @property
+    def summary_place(self) -> tuple[Index, int] | None:
+        """The index whose columns have all of the summary, and the row; None where only the summary itself has it."""
+        return (self._index, self._row) if self._index.in_columns(self._row) else None
 
     @property
     def seed(self) -> int:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.garbage import collector_paused
+from harness.records.compact_index import CompactManifest
 from harness.records.compact_queries import literal, make_view, tables_of
 from harness.records.record import Record
 from harness.records.schema import TABLES, arrow_schema
 from harness.records.store import Store
+from harness.records.summary_columns import summary_columns, summary_names
 from harness.records.summary_keys import SUMMARY_KEYS
-from harness.study.roles import role_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,9 +45,10 @@ def load(
         KeyError: there is no such table.
         StoreError: there is no such store.
     """
-    found = (store if isinstance(store, Store) else Store(store)).records(study, latest=latest)
     if table == "summary":
-        return _summary(found)
+        with collector_paused():
+            return _summary((store if isinstance(store, Store) else Store(store)).records(study, latest=latest))
+    found = (store if isinstance(store, Store) else Store(store)).records(study, latest=latest)
     if table not in TABLES:
         raise KeyError(f"no table {table!r}; there are summary, {', '.join(TABLES)}")
     return _rows(found, table)
@@ -70,34 +73,42 @@ _IDENTITY = (
 
 def identity(record: Record) -> dict[str, Any]:
     """What a record is of, flat: names of the specification's parts, the seed, and what the study varied."""
+    return next(_identities([record]))
+
+
+def _identities(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    """`identity` of each; what follows from parts of the manifest that records share is worked out once."""
+    known: dict[Hashable, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+    for record in records:
+        token = record.sharing("specification", "varied")
+        names, others = known.get(token) or _shared_identity(record)
+        if token is not None:
+            known[token] = names, others
+        own = (record.study, record.id, record.repetition, record.label, record.started_at, record.termination)
+        yield dict(zip(_IDENTITY, (*own, *names, _seed_of(record)), strict=True)) | others
+
+
+def _seed_of(record: Record) -> Any:
+    """The seed; None where the specification has none."""
+    is_compacted = isinstance(record.manifest, CompactManifest)
+    return record.seed if is_compacted else record.manifest["specification"].get("seed")
+
+
+def _shared_identity(record: Record) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The names in a record's identity, and the columns behind them."""
     specification = record.specification
 
     def of(part: str, key: str = "name") -> Any:
         value = specification.get(part)
         return value.get(key) if isinstance(value, dict) else None
 
-    columns = (
-        record.study,
-        record.id,
-        record.repetition,
-        record.label,
-        record.started_at,
-        record.termination,
-        of("framework"),
-        of("framework", "version"),
-        of("framework", "environment"),
-        of("workload"),
-        of("setting"),
-        of("profile"),
-        specification.get("seed"),
-    )
-    flat = dict(zip(_IDENTITY, columns, strict=True))
-    if role := role_of(specification):
-        flat["role"] = role
+    framework = (of("framework"), of("framework", "version"), of("framework", "environment"))
+    others: dict[str, Any] = {"role": record.role} if record.role else {}
     for name, value in record.varied.items():
         # A study may vary something that shares its name with a column, such as `seed` or `top1_percent`.
-        flat[f"varied.{name}" if name in flat or name in SUMMARY_KEYS else name] = value
-    return flat
+        taken = name in _IDENTITY or name in others or name in SUMMARY_KEYS
+        others[f"varied.{name}" if taken else name] = value
+    return (*framework, of("workload"), of("setting"), of("profile")), others
 
 
 def _summary(records: Sequence[Record]) -> pd.DataFrame:
@@ -105,7 +116,9 @@ def _summary(records: Sequence[Record]) -> pd.DataFrame:
 
     if not records:
         return pd.DataFrame(columns=[*_IDENTITY, *SUMMARY_KEYS, "path"])
-    return _columns({**identity(record), **record.summary, "path": str(record.path)} for record in records)
+    identities = _columns(_identities(records))
+    numbers = pd.DataFrame(summary_columns(records, summary_names(records)))
+    return pd.concat([identities, numbers, pd.DataFrame({"path": [str(one.path) for one in records]})], axis=1)
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -138,7 +151,7 @@ def _rows(records: Sequence[Record], table: str) -> pd.DataFrame:
         return pd.DataFrame(columns=[*(name for name in _IDENTITY if name not in names), *names])
     whole = pa.concat_tables([rows for _, rows in tables], promote_options="permissive")
     counts = [rows.num_rows for _, rows in tables]
-    named = _columns(identity(record) for record, _ in tables)
+    named = _columns(_identities(record for record, _ in tables))
     named = named[[name for name in named.columns if name not in whole.column_names]]
     repeated = named.iloc[np.repeat(np.arange(len(tables)), counts)].reset_index(drop=True)
     return pd.concat([repeated, whole.to_pandas(types_mapper=_nullable())], axis=1)
@@ -176,11 +189,13 @@ def connect(
     import duckdb
 
     opened = store if isinstance(store, Store) else Store(store)
-    records = opened.records(latest=latest)
+    with collector_paused():
+        records = opened.records(latest=latest)
+        summary = _summary(records)
     connection = duckdb.connect()
     connection.execute(f"SET memory_limit = '{int(memory_limit_bytes)}B'")
     connection.execute("SET temp_directory = " + literal(str(Path(tempfile.gettempdir()) / f"dlgauge-{os.getpid()}")))
-    connection.register("summary_frame", _summary(records))
+    connection.register("summary_frame", summary)
     connection.execute("CREATE TABLE summary AS SELECT * FROM summary_frame")
     connection.unregister("summary_frame")
     for table in tables:

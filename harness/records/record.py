@@ -14,6 +14,7 @@ from harness.records.compact_columns import train_energy
 from harness.records.compact_index import CompactManifest
 from harness.records.manifest import read_manifest
 from harness.records.schema import TABLES
+from harness.study.roles import role_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,6 +78,13 @@ class Record:
         if isinstance(self.manifest, CompactManifest):
             return self.manifest.seed
         return int(self.manifest["specification"].get("seed", 0))
+
+    @property
+    def role(self) -> str | None:
+        """What the trial is beside the study's matrix, `canary` or `arm 2`; None for a trial of the matrix."""
+        if isinstance(self.manifest, CompactManifest):
+            return role_of(self.manifest.shared_specification)
+        return role_of(self.manifest["specification"])
 
     @property
     def varied(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.execution.outcome import FINAL_TERMINATIONS
+from harness.garbage import collector_paused
 from harness.records import running
 from harness.records.compact_generation import COMPACT_FOLDER, CompactedPart, Generation
 from harness.records.manifest import MANIFEST_FILE
@@ -66,15 +67,16 @@ class Store:
 
         A damaged record is left out with a `DamagedRecordWarning` that names it.
         """
-        found = list(self._read(study, verify))
-        if latest:
-            newest: dict[tuple[str, str], Record] = {}
-            for record in found:
-                held = newest.get((record.study, record.id))
-                if held is None or _rank(record) > _rank(held):
-                    newest[record.study, record.id] = record
-            found = list(newest.values())
-        return sorted(found, key=lambda record: (record.started_at, record.study, record.id, record.repetition))
+        with collector_paused():
+            found = list(self._read(study, verify))
+            if latest:
+                newest: dict[tuple[str, str], Record] = {}
+                for record in found:
+                    held = newest.get((record.study, record.id))
+                    if held is None or _rank(record) > _rank(held):
+                        newest[record.study, record.id] = record
+                found = list(newest.values())
+            return sorted(found, key=lambda record: (record.started_at, record.study, record.id, record.repetition))
 
     def finished(self, trial: Trial) -> bool:
         """Whether the trial has a record with a final termination: the next run leaves it out."""

@@ -16,7 +16,6 @@ from harness.analysis.timelines import Line, timeline
 from harness.errors import StoreError
 from harness.records import Record
 from harness.reporting.palette import DASHES, OTHER_PHASE, PHASE_COLOURS, framework_inks
-from harness.study.roles import of_the_matrix
 
 GLANCE_KEYS = ("training_time_s", "build_time_s", "first_step_s", "cpu_seconds", "peak_memory_bytes")
 """Quantities of the figure at the top of a page."""
@@ -33,7 +32,7 @@ def figure_data(comparison: Comparison, records: Sequence[Record]) -> dict[str, 
     Keys: `frameworks` (inks), `phases` (colours), `cells` (curves of a row of the table), `glance`, `breakdown`,
     `timelines` (one a trial), `points` (the most of a loss curve), `problems` (tables that could not be read).
     """
-    completed = [r for r in records if r.termination == COMPLETED and of_the_matrix(r.specification)]
+    completed = [r for r in records if r.termination == COMPLETED and r.role is None]
     problems: list[str] = []
     most = points_of_a_curve(len(completed))
     cells = [

@@ -21,7 +21,7 @@ from harness.reporting.page_tables import quality_rows, software_rows, trial_row
 from harness.reporting.palette import PHASE_COLOURS, framework_inks
 from harness.reporting.statistics_tables import statistics_tables
 from harness.reporting.studies import records_by_study
-from harness.study.roles import is_canary
+from harness.study.roles import CANARY
 
 PAGE_OUTCOMES = (*RATIO_KEYS, "top1_percent")
 """Quantities in which a page compares rows pair by pair."""
@@ -130,7 +130,7 @@ def compare_conditions(records: Sequence[Record]) -> Mapping[str, Any]:
 def _names(comparison: Comparison, records: Sequence[Record]) -> dict[str, str]:
     """Workload, setting and profile of the study, each with all its names, and what it overrides in all of them."""
     parts = ("workload", "setting", "profile")
-    matrix = [record for record in records if not is_canary(record.specification)]
+    matrix = [record for record in records if record.role != CANARY]
     names = {part: ", ".join(sorted({str(r.specification[part]["name"]) for r in matrix})) for part in parts}
     overrides = remarks.override_words(comparison)
     return {**names, **({"overrides": overrides} if overrides else {})}

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from harness.analysis.cell_values import code_hash
 from harness.analysis.cells import seed_of
 from harness.analysis.columns import Column, column_for
-from harness.analysis.comparison import UNKNOWN, code_hash
+from harness.analysis.comparison import UNKNOWN
 from harness.analysis.notes import FLAGS
 from harness.records import Record
 from harness.records.attribution import PEAK

@@ -17,6 +17,7 @@ from pydantic import Field
 from harness.fields import FileModel, FrameworkName, NonNegativeInt, Slug
 
 SECOND_ARM = 2
+CANARY = "canary"
 
 Side = Literal["before", "after"]
 ROLE_KEYS = ("arm", "canary")
@@ -63,13 +64,8 @@ def is_second_arm(specification: Mapping[str, Any]) -> bool:
     return specification.get("arm") is not None
 
 
-def of_the_matrix(specification: Mapping[str, Any]) -> bool:
-    """Whether a specification is a trial of the matrix: numbers of others are not pooled with it."""
-    return not is_canary(specification) and not is_second_arm(specification)
-
-
 def role_of(specification: Mapping[str, Any]) -> str | None:
     """What a trial is beside the matrix: `canary`, or `arm 2`; None for a trial of the matrix."""
     if is_canary(specification):
-        return "canary"
+        return CANARY
     return f"arm {specification['arm']}" if is_second_arm(specification) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +95,24 @@ class Spread:
 
         sd = self.edge_sd_log if outside else self.sd_log
         return math.exp(float(t.ppf((1 + confidence) / 2, self.degrees)) * sd)
+
+    def plus(self, variance: float, degrees: float) -> Spread:
+        """With an error that is the same in all residuals, so that none of them shows it; independent of them.
+
+        Args:
+            variance: of the logarithm.
+            degrees: of freedom that it is known with; those of the sum are Satterthwaite's.
+        """
+        if variance == 0:
+            return self
+        own = self.sd_log**2
+        total = own + variance
+        return replace(
+            self,
+            sd_log=math.sqrt(total),
+            degrees=total**2 / (own**2 / self.degrees + variance**2 / degrees),
+            edge_sd_log=math.sqrt(self.edge_sd_log**2 + variance),
+        )
 
 
 def widest(spreads: Sequence[Spread], confidence: float, *, outside: bool) -> float:

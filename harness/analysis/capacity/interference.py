@@ -43,7 +43,7 @@ class InterferenceModel:
         terms: the same with 95 % intervals.
         measured: k -> geometric mean of the measured slowdowns.
         spans: levels of `jobs`, 1 among them, and of `batch_size`, which has no term.
-        spread: of a single job's slowdown around the law.
+        spread: of a single job's slowdown around the law, the error of the mean of the trials alone in it.
         held_out: error of left-out k.
         records: ids of its trials.
         notes: what a reader must know.
@@ -92,14 +92,21 @@ def fit_interference(
     Raises:
         CannotFit: no trial side by side, or none alone of the same job.
     """
-    beside, notes = _slowdowns(rows[rows["cpus"] == cpus], cores_shared)
+    own = rows[rows["cpus"] == cpus]
+    beside, notes = _slowdowns(own, cores_shared)
     fit = _fit(beside, beside["side_by_side"].to_numpy(float))
     law = _law(fit)
     by_jobs, residuals = leave_out(beside, ("side_by_side",), QUANTITY, ("side_by_side",), _fitted)
     spread = spread_of(residuals, beside["side_by_side"].to_numpy(float), "numbers of jobs left out one at a time")
     if spread is None:
-        own = np.log(beside[QUANTITY].to_numpy(float)) - np.log(_values(law, beside))
-        spread = spread_of_fit(own, len(fit.names), "trials around their own fit: no number of jobs can be left out")
+        around = np.log(beside[QUANTITY].to_numpy(float)) - np.log(_values(law, beside))
+        spread = spread_of_fit(around, len(fit.names), "trials around their own fit: no number of jobs can be left out")
+    reference = _error_of_the_reference(own[own["side_by_side"] == 1], beside)
+    if reference is None:
+        spread = None
+        notes = (*notes, "no trial was repeated: how far the mean of the trials alone may be off is not known")
+    elif spread is not None:
+        spread = spread.plus(*reference)
     return InterferenceModel(
         group=group,
         cores_shared=cores_shared,
@@ -154,6 +161,24 @@ def _slowdowns(rows: pd.DataFrame, cores_shared: bool) -> tuple[pd.DataFrame, tu
     if not len(found):
         raise CannotFit("the trials side by side have none alone of the same job to compare with")
     return found, notes
+
+
+def _error_of_the_reference(alone: pd.DataFrame, beside: pd.DataFrame) -> tuple[float, float] | None:
+    """Variance of the mean log samples/s alone, and its degrees of freedom: it moves all slowdowns together.
+
+    The noise of a trial is that of the trials alone of one job; where none was repeated, of those side by side. Of
+    several jobs the one with the fewest trials decides. None where no trial was repeated.
+    """
+    cells = list(SAME_JOB)
+    jobs = beside[cells].drop_duplicates().merge(alone, on=cells)
+    counts = jobs.groupby(cells).size()
+    for rows, keys, outcome in ((jobs, cells, "samples_per_s"), (beside, [*cells, "side_by_side"], QUANTITY)):
+        told = rows.assign(log=np.log(rows[outcome].to_numpy(float)))
+        apart = told["log"] - told.groupby(keys)["log"].transform("mean")
+        degrees = len(rows) - len(rows[keys].drop_duplicates())
+        if degrees > 0:
+            return float((apart**2).sum()) / degrees / int(counts.min()), float(degrees)
+    return None
 
 
 def _fit(rows: pd.DataFrame, levels: Array | None = None) -> Fit:

@@ -5,7 +5,13 @@
                       + bytes_per_parameter * parameters
                       + bytes_per_worker * (workers - 1)
 
-No term is negative. `base` holds interpreter, framework and the dataset as the framework keeps it, so there is one
+This is the memory from the first training step on. Loading, preparing and compiling come before it and may take more:
+
+    peak_memory_bytes = max(that, base_before[dataset] + bytes_per_parameter_before * parameters
+                                  + bytes_per_worker_before * (workers - 1))
+
+Both are fitted to the peaks of the phases; where a record does not tell those, to the peak of the whole trial, as one
+sum. No term is negative. `base` holds interpreter, framework and the dataset as the framework keeps it, so there is one
 for each dataset; `activation_values_per_sample` is the sum of the elements of all layer outputs, from the network's
 graph. Below `floor_batch_size` something other than a training step makes the peak (loading, compiling, an
 evaluation); it is chosen among a grid, and none is the default. A term that the records cannot tell from
@@ -15,7 +21,7 @@ those before it is left out and named: with one network the parameters are part 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +36,7 @@ from harness.analysis.capacity.heldout import (
     spread_of_fit,
     widest,
 )
+from harness.analysis.capacity.phase_peaks import BEFORE, SINCE
 from harness.analysis.capacity.prediction import CONFIDENCE, Basis, Prediction, Span, refused, worst
 from harness.analysis.capacity.regression import Array, CannotFit, Fit, fit_terms, independent, needed
 from harness.analysis.capacity.terms import Term, coefficient_terms
@@ -66,8 +73,8 @@ class MemoryNeed:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """The fitted sum, able to tell the memory of rows."""
+class Sum:
+    """A fitted sum, able to tell the memory of rows."""
 
     fit: Fit
     floor_batch_size: float
@@ -81,6 +88,29 @@ class Curve:
                 chosen[:, index] = columns[:, names.index(name)]
         known = rows["dataset"].map(lambda name: _base(name) in self.fit.names).to_numpy(bool)
         return np.where(known, self.fit.at(chosen), math.nan)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The memory of a trial: that of its training steps, or of what comes before them if that is more.
+
+    Attributes:
+        training: from the first training step on; where `before` is None, of the whole trial.
+        before: loading, preparing, compiling.
+    """
+
+    training: Sum
+    before: Sum | None
+
+    def values(self, rows: pd.DataFrame) -> Array:
+        """Bytes of each row; NaN for a dataset without a base."""
+        training = self.training.values(rows)
+        return training if self.before is None else np.maximum(training, self.before.values(rows))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The terms that it has."""
+        return frozenset((*self.training.fit.names, *(self.before.fit.names if self.before else ())))
 
 
 @dataclass(frozen=True)
@@ -98,7 +128,7 @@ class MemoryModel:
             with fewer than three that could be left out.
         network_spread: the same of networks.
         networks: (parameters, activation values) of those measured.
-        held_out: errors of left-out batch sizes and of left-out profiles.
+        held_out: errors of left-out batch sizes, of batch sizes left out under one profile, and of left-out profiles.
         records: ids of its trials.
         notes: what a reader must know.
     """
@@ -167,16 +197,18 @@ def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] =
     spread = spread_of(residuals, batches, "batch sizes left out one at a time")
     if spread is None:
         own = np.log(rows[OUTCOME].to_numpy(float)) - np.log(curve.values(rows))
-        spread = spread_of_fit(own, len(curve.fit.names), "trials around their own fit: no batch size can be left out")
-    names, _ = _columns(rows, curve.floor_batch_size)
-    missing = {name: _why_missing(name, rows) for name in names if name not in curve.fit.names}
+        spread = spread_of_fit(own, len(curve.names), "trials around their own fit: no batch size can be left out")
+    names, _ = _columns(rows, 0.0)
+    missing = {name: _why_missing(name, rows) for name in names if name not in curve.training.fit.names}
     spans = {}
     for name in ("batch_size", "workers", "parameters", "activation_values_per_sample"):
-        is_flat = name == "workers" and WORKER not in curve.fit.names
+        is_flat = name == "workers" and WORKER not in curve.names
         spans[name] = Span(name, table.levels_of(rows, name), flat=is_flat)
-    terms = coefficient_terms(curve.fit, _unit)
-    if curve.floor_batch_size:
-        terms = (*terms, Term("floor_batch_size", "1", curve.floor_batch_size, None, None))
+    terms = coefficient_terms(curve.training.fit, _unit)
+    if floor := curve.training.floor_batch_size:
+        terms = (*terms, Term("floor_batch_size", "1", floor, None, None))
+    if curve.before is not None:
+        terms = (*terms, *(replace(one, name=_before(one.name)) for one in coefficient_terms(curve.before.fit, _unit)))
     return MemoryModel(
         group=group,
         curve=curve,
@@ -190,27 +222,39 @@ def fit_memory(group: table.Group, rows: pd.DataFrame, varied: tuple[str, ...] =
         networks=tuple(sorted({(float(p), float(a)) for p, a in rows[list(NETWORK)].to_numpy(float)})),
         held_out=left_out,
         records=table.records_of(rows),
-        notes=table.group_notes(rows, varied),
+        notes=(*_parts_note(curve), *table.group_notes(rows, varied)),
     )
 
 
 def fit_curve(rows: pd.DataFrame, *, intervals: bool = False) -> Curve:
-    """Coefficients, and the floor of the batch size where an F test asks for one.
+    """Both sums where all rows tell both peaks, else one of the peak of the whole trial.
 
     Args:
         intervals: work out the covariance of the coefficients, batch sizes taken as levels.
     """
+    if BEFORE not in rows or not np.isfinite(rows[[BEFORE, SINCE]].to_numpy(float)).all():
+        return Curve(_fit_training(rows, OUTCOME, intervals), None)
+    names, columns = _columns(rows, 0.0)
+    kept = [index for index in independent(names, columns) if names[index] != ACTIVATION]
+    batch = rows["batch_size"].to_numpy(float)
+    terms = [names[index] for index in kept]
+    before = fit_terms(terms, columns[:, kept], rows[BEFORE].to_numpy(float), levels=batch if intervals else None)
+    return Curve(_fit_training(rows, SINCE, intervals), Sum(before, 0.0))
+
+
+def _fit_training(rows: pd.DataFrame, outcome: str, intervals: bool) -> Sum:
+    """Coefficients, and the floor of the batch size where an F test asks for one."""
     names, columns = _columns(rows, 0.0)
     kept = independent(names, columns)
-    measured = rows[OUTCOME].to_numpy(float)
+    measured = rows[outcome].to_numpy(float)
     terms = [names[index] for index in kept]
     batch, values = (rows[key].to_numpy(float) for key in ("batch_size", "activation_values_per_sample"))
 
-    def with_floor(floor: float, own_levels: Array | None = None) -> Curve:
+    def with_floor(floor: float, own_levels: Array | None = None) -> Sum:
         tried = columns[:, kept]
         if floor:
             tried[:, terms.index(ACTIVATION)] = values * np.maximum(batch, floor)
-        return Curve(fit_terms(terms, tried, measured, levels=own_levels), floor)
+        return Sum(fit_terms(terms, tried, measured, levels=own_levels), floor)
 
     best = plain = with_floor(0.0)
     levels = table.levels_of(rows, "batch_size")
@@ -237,6 +281,18 @@ def _columns(rows: pd.DataFrame, floor: float) -> tuple[list[str], Array]:
     return list(found), np.column_stack(list(found.values()))
 
 
+def _before(name: str) -> str:
+    """The name of a term of what comes before training."""
+    head, bracket, rest = name.partition("[")
+    return f"{head}_before{bracket}{rest}"
+
+
+def _parts_note(curve: Curve) -> list[str]:
+    return (
+        [] if curve.before else ["its records do not all tell the peaks of their phases: one sum for the whole trial"]
+    )
+
+
 def _base(dataset: str) -> str:
     return f"base_bytes[{dataset}]"
 
@@ -254,11 +310,13 @@ def _why_missing(name: str, rows: pd.DataFrame) -> str:
 
 
 def _held_out(rows: pd.DataFrame) -> tuple[tuple[HeldOut, ...], Array, Array, Array]:
-    """Errors by batch size and by profile, and the residuals of batch sizes, profiles and networks left out."""
+    """Errors by batch size, both and profile, and the residuals of batch sizes, profiles and networks left out."""
     by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, _fitted)
+    several = len(rows[list(PROFILE)].drop_duplicates()) > 1  # of one profile it would be the batch sizes again
+    by_cell = [leave_out(rows, ("batch_size", *PROFILE), OUTCOME, CELLS, _fitted)[0]] if several else []
     by_profile, of_profiles = leave_out(rows, PROFILE, OUTCOME, CELLS, _fitted)
     _, of_networks = leave_out(rows, NETWORK, OUTCOME, CELLS, _fitted)
-    return (by_batch, by_profile), residuals, of_profiles, of_networks
+    return (by_batch, *by_cell, by_profile), residuals, of_profiles, of_networks
 
 
 def _fitted(rows: pd.DataFrame) -> Fitted:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.analysis.capacity import rows as table
 from harness.analysis.capacity.interference import InterferenceModel, fit_interference, ways_of_sharing
 from harness.analysis.capacity.memory import MemoryModel, fit_memory
+from harness.analysis.capacity.phase_peaks import with_phase_peaks
 from harness.analysis.capacity.regression import CannotFit
 from harness.analysis.capacity.scaling import Borrowed, Scaling, borrowed_from
 from harness.analysis.capacity.throughput import ThroughputModel, fit_curve, fit_throughput
@@ -68,7 +69,7 @@ def fit_models(observations: Observations) -> CapacityModels:
     memory_rows, memory_omitted = table.usable(observations, "peak_memory_bytes")
     memory = [
         model
-        for group, rows in table.groups(table.alone(memory_rows), table.OVER_WORKLOADS)
+        for group, rows in table.groups(with_phase_peaks(table.alone(memory_rows)), table.OVER_WORKLOADS)
         if (model := _tried("peak_memory_bytes", group, rows, missing, lambda g, r: fit_memory(g, r, varied)))
     ]
     rate_rows, rate_omitted = table.usable(observations, "samples_per_s")

@@ -9,18 +9,20 @@ and samples/s are `b / step_s`: they rise with b while the overhead is shared by
 + ...)`. The last factor is the universal scalability law (`scaling.py`). `growth` is 0 unless an F test asks for more:
 images cost more in batches that outgrow the caches. No term is negative. With two counts of workers coherency cannot
 be told from contention and is left out (Amdahl); with one count nothing of the scaling is known, unless other
-frameworks lend theirs.
+frameworks lend theirs. Where batch sizes differ from the law by more than the noise of their trials, it is multiplied
+by what they differ (`deviations.py`).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.analysis.capacity import rows as table
+from harness.analysis.capacity.deviations import Deviations, deviations
 from harness.analysis.capacity.heldout import (
     Fitted,
     HeldOut,
@@ -57,6 +59,7 @@ class Curve:
     growth: float
     worker_levels: tuple[float, ...]
     borrowed: Borrowed | None
+    own: Deviations | None = None
 
     @property
     def scales(self) -> bool:
@@ -68,6 +71,8 @@ class Curve:
         batch, n = rows["batch_size"].to_numpy(float), rows["workers"].to_numpy(float)
         names, columns = _columns(batch, n, self.growth, self.borrowed)
         values = batch / self.fit.at(columns[:, [names.index(name) for name in self.fit.names]])
+        if self.own is not None:
+            values = values * self.own.factors(batch)
         known = self.scales or np.isin(n, self.worker_levels)
         return np.where(known, values, math.nan)
 
@@ -91,7 +96,7 @@ class ThroughputModel:
         spread: behind the prediction intervals; None where the trials give none.
         worker_spread: the same from counts of workers left out, behind those of counts that were not measured; None
             with fewer than three that could be left out.
-        held_out: errors of left-out batch sizes and profiles.
+        held_out: errors of left-out batch sizes, of batch sizes left out under one profile, and of left-out profiles.
         records: ids of its trials.
         notes: what a reader must know.
     """
@@ -174,6 +179,8 @@ def fit_throughput(
         return fit_curve(kept, borrowed).values
 
     by_batch, residuals = leave_out(rows, ("batch_size",), OUTCOME, CELLS, fitted)
+    several = len(rows[list(PROFILE)].drop_duplicates()) > 1  # of one profile it would be the batch sizes again
+    by_cell = [leave_out(rows, CELLS, OUTCOME, CELLS, fitted)[0]] if several else []
     by_profile, of_profiles = leave_out(rows, PROFILE, OUTCOME, CELLS, fitted)
     spread = spread_of(residuals, rows["batch_size"].to_numpy(float), "batch sizes left out one at a time")
     if spread is None:
@@ -191,9 +198,9 @@ def fit_throughput(
         spans=spans,
         spread=spread,
         worker_spread=spread_of(of_profiles, rows["workers"].to_numpy(float), "counts of workers left out"),
-        held_out=(by_batch, by_profile),
+        held_out=(by_batch, *by_cell, by_profile),
         records=table.records_of(rows),
-        notes=table.group_notes(rows, varied),
+        notes=(*([curve.own.words] if curve.own else []), *table.group_notes(rows, varied)),
     )
 
 
@@ -229,7 +236,8 @@ def fit_curve(rows: pd.DataFrame, borrowed: Borrowed | None = None, *, intervals
             growth = float(found.x)
     if intervals or growth:
         best = growing(growth, batch if intervals else None)
-    return Curve(best, growth, workers, lent)
+    law = Curve(best, growth, workers, lent)
+    return replace(law, own=deviations(np.log(rows[OUTCOME].to_numpy(float)) - np.log(law.values(rows)), batch))
 
 
 def _columns(batch: Array, n: Array, growth: float, borrowed: Borrowed | None) -> tuple[list[str], Array]:

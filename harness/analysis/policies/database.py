@@ -11,7 +11,6 @@ from harness.analysis.policies.rows import row_of
 from harness.analysis.policies.sharing import imported_files, known_keys, read_export
 from harness.errors import DlgaugeError
 from harness.records.store import Store
-from harness.study.roles import of_the_matrix
 from harness.validation import nearest
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class PolicyDatabase:
         """Of each trial of this store the repetition that counts; only of these studies, where some are named."""
         chosen: Sequence[str | None] = studies or (None,)
         found = (record for study in chosen for record in self.store.records(study))
-        return [row_of(record) for record in found if of_the_matrix(record.specification)]
+        return [row_of(record) for record in found if record.role is None]
 
     def rows(self, studies: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Own rows, then the imported ones that are not among them."""

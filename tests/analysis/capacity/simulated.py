@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.comparison import Excluded, TrialReference
+from harness.analysis.comparison import Excluded
 from harness.analysis.observations import Observations
+from harness.analysis.references import TrialReference
 
 BATCH_SIZES = (16, 32, 64, 128, 256, 512, 1024)
 MIB = 2.0**20

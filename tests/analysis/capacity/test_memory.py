@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from harness.analysis.capacity import phase_peaks
 from harness.analysis.capacity import rows as table
 from harness.analysis.capacity.memory import MemoryModel, MemoryNeed, fit_memory
 from harness.analysis.capacity.models import fit_models
 from harness.analysis.capacity.prediction import Basis
+from harness.errors import StoreError
 from tests.analysis.capacity import simulated
 from tests.analysis.capacity.simulated import MIB, NETWORKS, Truth
 
@@ -74,15 +78,16 @@ def test_every_dataset_has_a_base_of_its_own() -> None:
 def test_a_floor_of_the_batch_size_is_found_where_there_is_one() -> None:
     truth = Truth(floor_batch_size=100.0, bytes_per_activation=40.0)
     model = model_of(simulated.study(truth, 2, noise=0.003))
-    assert model.curve.floor_batch_size == pytest.approx(100, rel=0.25)
+    assert model.curve.training.floor_batch_size == pytest.approx(100, rel=0.25)
     predicted = model.predict(need(16)).estimate
     assert predicted == pytest.approx(truth.memory_bytes("lenet-mnist", 16, 2), rel=0.01)
-    assert model_of(simulated.study(Truth(), 2, noise=0.003)).curve.floor_batch_size < 32
+    assert model_of(simulated.study(Truth(), 2, noise=0.003)).curve.training.floor_batch_size < 32
 
 
 def test_held_out_error_is_of_the_left_out_cells() -> None:
     model = model_of(simulated.study(Truth(), 5))
-    by_batch, by_profile = model.held_out
+    by_batch, by_cell, by_profile = model.held_out
+    assert by_cell.by == ("batch_size", "profile", "workers") and len(by_cell.cells) == len(by_batch.cells)
     assert by_batch.by == ("batch_size",)
     assert {cell.levels["batch_size"] for cell in by_batch.cells} == set(simulated.BATCH_SIZES)
     assert by_batch.mean_error_fraction is not None and by_batch.mean_error_fraction < 0.02
@@ -100,7 +105,7 @@ def test_a_left_out_error_is_as_large_as_the_misfit_that_was_planted() -> None:
     for one in rows:
         if one["batch_size"] == 128:
             one["peak_memory_bytes"] *= 1.3
-    by_batch, _ = model_of(rows).held_out
+    by_batch = model_of(rows).held_out[0]
     assert by_batch.worst is not None
     assert by_batch.worst.levels["batch_size"] == 128
     assert by_batch.worst.error_fraction == pytest.approx(1 / 1.3 - 1, abs=0.02)
@@ -204,3 +209,58 @@ def test_two_counts_of_workers_give_no_interval_of_memory_at_a_third() -> None:
     predicted = memory_alone(simulated.study(Truth(), 4, cpus=(1, 2))).predict(need(64, workers=4))
     assert (predicted.low, predicted.high) == (None, None)
     assert any("three counts of workers" in reason for reason in predicted.reasons)
+
+
+def with_peaks_of_phases(rows: list[dict[str, object]], before_bytes: float, seed: int) -> pd.DataFrame:
+    """The rows as trials whose compiling takes so much memory, whatever the batch size."""
+    frame, chance = pd.DataFrame(rows), np.random.default_rng(seed)
+    before = before_bytes * np.exp(chance.normal(0, 0.005, len(frame)))
+    since = frame["peak_memory_bytes"].to_numpy(float)
+    return frame.assign(
+        workers=frame["cpus"].astype(float),
+        peak_memory_bytes=np.maximum(before, since),
+        **{phase_peaks.BEFORE: before, phase_peaks.SINCE: since},
+    )
+
+
+def test_what_compiling_hides_of_the_training_steps_is_told_by_the_peaks_of_the_phases() -> None:
+    truth = Truth(base_bytes=110 * MIB, bytes_per_activation=7.0)
+    rows = with_peaks_of_phases(simulated.study(truth, 4, noise=0.005), 190 * MIB, 1)
+    group = model_of(simulated.study(truth, 4)).group
+    model = fit_memory(group, rows)
+    plain = fit_memory(group, rows.drop(columns=[phase_peaks.BEFORE, phase_peaks.SINCE]))
+    of_largest = [
+        next(cell for cell in one.held_out[0].cells if cell.levels["batch_size"] == 1024) for one in (model, plain)
+    ]
+    assert abs(of_largest[0].error_fraction) < 0.03 < abs(of_largest[1].error_fraction)
+    values = {term.name: term.value for term in model.terms}
+    assert values["bytes_per_activation"] == pytest.approx(7.0, rel=0.05)
+    assert values["base_bytes_before[mnist]"] == pytest.approx(190 * MIB, rel=0.02)
+    assert model.predict(need(32)).estimate == pytest.approx(190 * MIB, rel=0.02)
+    assert any("peaks of their phases" in note for note in plain.notes)
+
+
+def test_the_peaks_of_the_phases_come_from_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifests = {
+        "whole": [
+            ("import", 70),
+            ("build", 187),
+            ("warm_up", 120),
+            ("train", 127),
+            ("evaluate", 121),
+            ("teardown", None),
+        ],
+        "missed": [("import", 70), ("train", 127)],
+        "untold": [("import", None), ("train", None)],
+    }
+
+    def read(folder: Path) -> dict[str, object]:
+        if folder.name not in manifests:
+            raise StoreError("gone", where=str(folder))
+        return {"phases": [{"phase": name, "memory_peak_bytes": peak} for name, peak in manifests[folder.name]]}
+
+    monkeypatch.setattr(phase_peaks, "read_manifest", read)
+    paths = ["whole", "missed", "untold", "gone"]
+    found = phase_peaks.with_phase_peaks(pd.DataFrame({"path": paths, "peak_memory_bytes": [187.0] * 4}))
+    assert found.loc[0, [phase_peaks.BEFORE, phase_peaks.SINCE]].tolist() == [187.0, 127.0]
+    assert found.loc[1:, [phase_peaks.BEFORE, phase_peaks.SINCE]].isna().all(axis=None)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.capacity import rows as table
+from harness.analysis.capacity.interference import fit_interference
 from harness.analysis.capacity.models import CapacityModels, fit_models
 from harness.analysis.capacity.prediction import Basis
 from harness.analysis.capacity.throughput import ThroughputModel, curve_terms, fit_curve, fit_throughput
@@ -70,8 +71,9 @@ def test_growth_of_the_time_of_an_image_is_found_and_not_invented() -> None:
 
 
 def test_held_out_error_of_batch_sizes() -> None:
-    by_batch, by_profile = model_of(simulated.study(Truth(), 2)).held_out
-    assert len(by_batch.cells) == 14
+    by_batch, by_cell, by_profile = model_of(simulated.study(Truth(), 2)).held_out
+    assert len(by_batch.cells) == len(by_cell.cells) == 14
+    assert by_cell.mean_error_fraction is not None and by_cell.mean_error_fraction < 0.03
     assert by_batch.mean_error_fraction is not None and by_batch.mean_error_fraction < 0.03
     # One framework alone and two counts of workers: without one nothing tells of the other.
     assert by_profile.cells == ()
@@ -83,7 +85,7 @@ def test_held_out_error_of_batch_sizes() -> None:
 
 def test_threads_varied_within_one_profile_are_left_out_one_at_a_time() -> None:
     rows = [{**one, "profile": "local", "cpus": 4} for one in simulated.study(Truth(), 2, cpus=(1, 2, 4))]
-    by_batch, by_profile = model_of(rows).held_out
+    by_batch, _, by_profile = model_of(rows).held_out
     assert [cell.levels["workers"] for cell in by_batch.cells[:3]] == [1, 2, 4]
     assert len(by_profile.cells) == 21
     middle = [abs(cell.error_fraction) for cell in by_profile.cells if cell.levels["workers"] == 2]
@@ -98,7 +100,7 @@ def test_other_frameworks_lend_their_scaling() -> None:
     ]
     only_one = simulated.study(Truth(), 9, framework="theano", cpus=(1,))
     models = {one.group.framework: one for one in fitted(rows + only_one).throughput}
-    by_profile = models["torch"].held_out[1]
+    by_profile = models["torch"].held_out[-1]
     assert {cell.levels["profile"] for cell in by_profile.cells} == {"cpu1", "cpu2"}
     assert by_profile.mean_error_fraction is not None and by_profile.mean_error_fraction < 0.05
     found = models["theano"].predict(64, 2)
@@ -169,6 +171,24 @@ def test_interference_is_measured_apart_for_shared_and_split_cores() -> None:
     assert shared.predict(2, 128).basis is Basis.EXTRAPOLATION  # measured at a batch size of 64 alone
     assert shared.predict(2, 129).basis is Basis.REFUSED
     assert shared.predict(1, 64).estimate == 1.0
+
+
+def test_intervals_of_the_slowdown_hold_the_noise_of_the_one_trial_alone() -> None:
+    """All slowdowns are against the same trial alone: their residuals do not show how far it was off."""
+    truth, inside, asked = Truth(), 0, 200
+    for draw in range(asked):
+        chance = np.random.default_rng(draw)
+        rows = [
+            simulated.row(truth, chance, jobs=k, shared=True, seed=block, noise=0.02)
+            for k, blocks in ((1, 1), (2, 5), (3, 5), (4, 5))
+            for block in range(1, blocks + 1)
+        ]
+        usable, _ = table.usable(simulated.observed(rows), "samples_per_s")
+        ((group, own),) = table.groups(usable, table.OF_A_WORKLOAD)
+        predicted = fit_interference(group, own, True, 2).predict(3, 64)
+        assert predicted.low is not None and predicted.high is not None
+        inside += predicted.low <= 3.0 * math.exp(chance.normal(0, 0.02)) <= predicted.high
+    assert 0.92 * asked <= inside <= asked
 
 
 def test_jobs_beside_others_are_no_part_of_the_models_of_one_alone() -> None:
