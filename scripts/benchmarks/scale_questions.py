@@ -109,8 +109,8 @@ QUESTIONS = {
     "load": Question(load_summary),
     "compare": Question(compare),
     "rank correlations": Question(rank_correlations),
-    **({"correlate": Question(correlate)} if HAS_CORRELATION else {}),
     "report of one study": Question(report_of_one_study, target_s=2.0),
+    **({"correlate": Question(correlate)} if HAS_CORRELATION else {}),
 }
 
 

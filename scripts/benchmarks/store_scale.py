@@ -38,6 +38,8 @@ GIB = 1 << 30
 SMALLEST = "report of one study"
 STAGES = (1_000, 10_000)
 PUBLISHED_AT_A_STAGE = 20
+LONGEST_S = 180
+"""After which a question is stopped."""
 TARGET_RATIO = 1.5
 """Publishing at the full size against publishing at 1,000 records: the times of single ones vary by more than half."""
 
@@ -111,7 +113,13 @@ def ask(name: str, store: Path, repeats: int, *, quiet: bool = False) -> bool:
     for _ in range(repeats):
         command = [sys.executable, scale_questions.__file__, name, str(store)]
         begin_s = time.monotonic()
-        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        try:
+            ended = subprocess.run(
+                command, capture_output=True, text=True, check=False, env=environment, timeout=LONGEST_S
+            )
+        except subprocess.TimeoutExpired:
+            target = f"< {question.target_s:g} s"
+            return report_line.verdict(name, f"more than {LONGEST_S} s, stopped", target, False)
         times_s.append(time.monotonic() - begin_s)
         if ended.returncode != 0:
             print(f"{name}: FAILED\n{ended.stderr}", flush=True)
