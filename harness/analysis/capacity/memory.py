@@ -234,8 +234,10 @@ def fit_curve(rows: pd.DataFrame, *, intervals: bool = False) -> Curve:
     """
     if BEFORE not in rows or not np.isfinite(rows[[BEFORE, SINCE]].to_numpy(float)).all():
         return Curve(_fit_training(rows, OUTCOME, intervals), None)
-    names, columns = _columns(rows, 0.0)
-    kept = [index for index in independent(names, columns) if names[index] != ACTIVATION]
+    every, columns = _columns(rows, 0.0)
+    places = [index for index, name in enumerate(every) if name != ACTIVATION]
+    names, columns = [every[index] for index in places], columns[:, places]
+    kept = independent(names, columns)
     batch = rows["batch_size"].to_numpy(float)
     terms = [names[index] for index in kept]
     before = fit_terms(terms, columns[:, kept], rows[BEFORE].to_numpy(float), levels=batch if intervals else None)

@@ -240,6 +240,17 @@ def test_what_compiling_hides_of_the_training_steps_is_told_by_the_peaks_of_the_
     assert any("peaks of their phases" in note for note in plain.notes)
 
 
+def test_compiling_a_larger_network_is_told_apart_with_one_batch_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(simulated.NETWORKS, "wide", (8_000_000.0, 30_000.0, "mnist"))
+    studied = simulated.study(Truth(), 4, workloads=("lenet-mnist", "wide"), batch_sizes=(64,), noise=0.002)
+    before = [100 * MIB + 40 * float(str(one["parameters"])) for one in studied]
+    rows = pd.DataFrame(studied).assign(workers=[float(str(one["cpus"])) for one in studied])
+    rows = rows.assign(**{phase_peaks.BEFORE: before, phase_peaks.SINCE: rows["peak_memory_bytes"]})
+    values = {term.name: term.value for term in fit_memory(model_of(studied).group, rows).terms}
+    assert values["bytes_per_parameter_before"] == pytest.approx(40, rel=0.01)
+    assert values["base_bytes_before[mnist]"] == pytest.approx(100 * MIB, rel=0.01)
+
+
 def test_the_peaks_of_the_phases_come_from_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
     manifests = {
         "whole": [
